@@ -40,7 +40,7 @@ def pad_window(samples: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.
     if len(samples) == size:
         return samples
     if front_end.padding == "repeat":
-        return np.resize(samples, size)
+        return np.tile(samples, -(-size // len(samples)))[:size]
     repeats = size // len(samples) if front_end.padding == "repeatpad" else 1
     window = np.zeros(size, dtype=np.float32)
     window[: repeats * len(samples)] = np.tile(samples, repeats)
@@ -59,4 +59,5 @@ def pool(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     length = float(np.linalg.norm(mean))
     if not np.isfinite(length) or length < 1e-6:
         raise ModelError(f"window embeddings pool to length {length:g}, expected above 1e-6")
-    return (mean / length).astype(np.float32)
+    pooled: NDArray[np.float32] = (mean / length).astype(np.float32)
+    return pooled

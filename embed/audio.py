@@ -1,0 +1,93 @@
+"""A song's file → the samples of its windows: decoded where needed, mono, at the model's rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from embed.decoders import Range, Reader, open_reader
+from embed.errors import AudioError
+from embed.spec import FrontEnd, Windows
+from embed.windows import pad_window, window_starts
+
+_MARGIN_S: Final = 0.25
+"""Decoded beside each window so that the resampler's filter sees the song and not an edge.
+soxr HQ's filter is shorter than 0.1 s at any rate from 8 kHz up."""
+
+
+@dataclass(frozen=True, slots=True)
+class SongWindows:
+    """``samples`` is float32 ``(n, window_samples)`` in about ±1, ``duration_s`` the whole song."""
+
+    samples: NDArray[np.float32]
+    duration_s: float
+
+
+def read_windows(path: Path, front_end: FrontEnd, windows: Windows) -> SongWindows:
+    """The windows of a song, as if it had been decoded and resampled whole.
+
+    Sample-exact with ``librosa.load(path, sr=front_end.sample_rate_hz)`` cut at the same
+    places: channels are averaged, soxr HQ resamples, short songs are padded as
+    ``pad_window`` does. Only the windows are decoded.
+
+    Raises AudioError when the file is empty, no audio, damaged where it is read, or holds
+    samples that are not finite; OSError when it cannot be read.
+    """
+    with open_reader(path) as reader:
+        if reader.frames <= 0:
+            raise AudioError("no audio frames (0 samples)")
+        rate_hz = front_end.sample_rate_hz
+        # librosa rounds the resampled length up.
+        song_samples = -(-reader.frames * rate_hz // reader.rate_hz)
+        starts = window_starts(song_samples, front_end.window_samples, windows)
+        count = min(front_end.window_samples, song_samples)
+        cuts = _cut(reader, rate_hz, starts, count)
+        duration_s = reader.frames / reader.rate_hz
+    rows = np.stack([pad_window(samples, front_end) for samples in cuts])
+    return SongWindows(rows, duration_s)
+
+
+def _cut(
+    reader: Reader, rate_hz: int, starts: Sequence[int], count: int
+) -> list[NDArray[np.float32]]:
+    """``count`` samples at ``rate_hz`` from each start.
+
+    The resampler starts where both rates' grids meet (every ``step_out`` samples), so that
+    its output falls on the same instants as that of the whole song.
+    """
+    common = math.gcd(reader.rate_hz, rate_hz)
+    step_in, step_out = reader.rate_hz // common, rate_hz // common
+    margin = int(_MARGIN_S * rate_hz)
+    ranges, offsets = [], []
+    for start in starts:
+        first_step = max(start - margin, 0) // step_out
+        last_step = -(-(start + count + margin) // step_out)
+        first = first_step * step_in
+        ranges.append(Range(first, min(last_step * step_in, reader.frames) - first))
+        offsets.append(start - first_step * step_out)
+    cuts = []
+    for span, offset, native in zip(ranges, offsets, reader.read(ranges), strict=True):
+        _check_finite(native, span, reader.rate_hz)
+        if reader.rate_hz == rate_hz:
+            samples = native
+        else:
+            samples = soxr.resample(native, reader.rate_hz, rate_hz, quality="HQ")
+        cut = np.zeros(count, dtype=np.float32)
+        piece = samples[offset : offset + count]
+        cut[: len(piece)] = piece  # soxr may round the last sample away, as for the whole song
+        cuts.append(cut)
+    return cuts
+
+
+def _check_finite(samples: NDArray[np.float32], span: Range, rate_hz: int) -> None:
+    finite = np.isfinite(samples)
+    if not finite.all():
+        at = int(np.argmin(finite))
+        raise AudioError(f"sample at {(span.start + at) / rate_hz:.3f} s is {samples[at]}")

@@ -1,0 +1,84 @@
+"""The ONNX Runtime session: one log-mel in, one embedding out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from embed.errors import ModelError
+from embed.spec import EMBEDDING_SIZE, FrontEnd
+
+_INPUT: Final = "input_features"
+_OUTPUT: Final = "embeddings"
+
+# ONNX Runtime's errors share no base but Exception.
+_LOAD_ERRORS: Final = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoSuchFile,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+
+_SESSION_CONFIG: Final = {
+    # Denormals, as silence makes them, cost a hundredfold on x86 and carry nothing.
+    "session.set_denormal_as_zero": "1",
+    # Idle threads sleep: decoders need the cores more than a spinning pool does.
+    "session.intra_op.allow_spinning": "0",
+    # bf16 matrix products where Arm has them (Graviton 3 and later); other CPUs ignore it.
+    "mlas.enable_gemm_fastmath_arm64_bfloat16": "1",
+}
+
+
+class Encoder:
+    """An audio tower: log-mel float32 ``(frames, mel_bands)`` → unit float32 ``(512,)``.
+
+    One window a call: dynamic int8 scales activations over the whole batch, so a window's
+    embedding would depend on its neighbours. Safe to call from several threads, each call
+    using ``threads`` cores.
+
+    Raises ModelError when the file is no model, or its input and output are others.
+    """
+
+    def __init__(self, model: Path, front_end: FrontEnd, threads: int = 1) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.log_severity_level = 3
+        for key, value in _SESSION_CONFIG.items():
+            options.add_session_config_entry(key, value)
+        try:
+            session = ort.InferenceSession(str(model), options, ["CPUExecutionProvider"])
+        except _LOAD_ERRORS as error:
+            raise ModelError(f"{model}: ONNX Runtime cannot load it: {_line(error)}") from error
+        wanted = [1, front_end.frames, front_end.mel_bands]
+        inputs = {node.name: node.shape[1:] for node in session.get_inputs()}
+        outputs = {node.name: node.shape[1:] for node in session.get_outputs()}
+        if inputs != {_INPUT: wanted} or outputs != {_OUTPUT: [EMBEDDING_SIZE]}:
+            raise ModelError(
+                f"{model}: takes {inputs} and gives {outputs} (batch left out), "
+                f"expected {_INPUT} {wanted} and {_OUTPUT} [{EMBEDDING_SIZE}]"
+            )
+        self._session = session
+
+    def embed(self, log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The unit embedding ``(512,)`` of one window. Raises ModelError when not finite."""
+        batch = log_mel[np.newaxis, np.newaxis]
+        row: NDArray[np.float32] = self._session.run([_OUTPUT], {_INPUT: batch})[0][0]
+        length = float(np.linalg.norm(row))
+        if not np.isfinite(length) or length == 0:
+            raise ModelError(f"the model answers an embedding of length {length}")
+        return row / np.float32(length)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
