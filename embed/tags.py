@@ -50,10 +50,10 @@ def credit_from_filename(filename: str) -> Credit:
     >>> credit_from_filename("03. Nina Simone - Sinnerman.flac").name
     'Nina Simone - Sinnerman'
     """
-    stem = _clean(PurePath(filename).stem)
+    stem = clean(PurePath(filename).stem)
     numbered = _CATALOGUE_NUMBERS.match(stem)
     if " " not in stem:
-        stem = _clean(stem.replace("_", " "))
+        stem = clean(stem.replace("_", " "))
     if numbered:
         left, dash, right = stem[numbered.end() :].partition("-")
         if dash and left.strip() and right.strip():
@@ -62,7 +62,7 @@ def credit_from_filename(filename: str) -> Credit:
     left, dash, right = bare.partition(" - ")
     if dash and left.strip() and right.strip():
         return Credit(left.strip(), right.strip())
-    return Credit(None, bare or _clean(filename) or "untitled")
+    return Credit(None, bare or clean(filename) or "untitled")
 
 
 def _read_tags(path: Path) -> Any:  # noqa: ANN401 - each format has tags of its own type
@@ -84,13 +84,13 @@ def _first(tags: Any, keys: tuple[str, ...]) -> str | None:  # noqa: ANN401
         except (KeyError, ValueError):
             continue
         values = value.text if isinstance(tags, ID3) else value
-        text = _clean(", ".join(str(item) for item in values if str(item).strip()))
+        text = clean(", ".join(str(item) for item in values if str(item).strip()))
         if text:
             return text
     return None
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Printable, one line, without surrogates of undecodable file names."""
     text = text.encode("utf-8", "backslashreplace").decode()
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

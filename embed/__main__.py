@@ -1,0 +1,127 @@
+"""``python -m embed``: arguments and exit codes only.
+
+Exit codes: 0 all done, 1 done but some songs failed and are listed, 2 wrong use or nothing
+done, 130 stopped by Ctrl-C (what was embedded is kept).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+from click_default_group import DefaultGroup
+
+from embed.errors import VibeError
+from embed.spec import DEFAULT_WINDOWS, MAX_WINDOWS, Windows, parse_windows
+
+_DONE, _SOME_FAILED, _NOTHING_DONE, _INTERRUPTED = 0, 1, 2, 130
+_DIRECTORY: Final = click.Path(path_type=Path)
+
+
+class _WindowsType(click.ParamType[Windows]):
+    name = "middle|N"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Windows:
+        try:
+            return parse_windows(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.group(cls=DefaultGroup, default="folder", default_if_no_args=False)
+def main() -> None:
+    """Songs to vectors: python -m embed MUSIC --to BUNDLE.
+
+    Run it again to bring the bundle in step with the folder: only new and changed songs are
+    embedded, removed ones leave. Stop it at any moment and run it again: nothing is lost.
+
+    A folder named like a command is written ./import.
+    """
+
+
+@main.command("folder", short_help="Embed a folder of music (the default command).")
+@click.argument("music", type=_DIRECTORY)
+@click.option("--to", required=True, type=_DIRECTORY, metavar="BUNDLE", help="Where it goes.")
+@click.option(
+    "--model",
+    metavar="sample|BUNDLE",
+    help="The small model shipped here, or the bundle that python -m export made. "
+    "[default: the model in --to, else sample]",
+)
+@click.option(
+    "--windows",
+    type=_WindowsType(),
+    help=f"10 s windows per song, 1 to {MAX_WINDOWS}, pooled. "
+    f"[default: what --to was made with, else {DEFAULT_WINDOWS}]",
+)
+@click.option("--workers", type=click.IntRange(1, 256), help="[default: the cores at hand]")
+@click.option(
+    "--song-timeout",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="Give up on a song whose decoder takes longer. [default: 120]",
+)
+def folder(
+    music: Path,
+    to: Path,
+    model: str | None,
+    windows: Windows | None,
+    workers: int | None,
+    song_timeout: float | None,
+) -> None:
+    """Embed every song under MUSIC, and write BUNDLE."""
+    # Imported late: --help and wrong use must not wait for ONNX Runtime.
+    from embed.pipeline import Options, embed_folder  # noqa: PLC0415
+    from embed.prepare import SONG_TIMEOUT_S  # noqa: PLC0415
+
+    options = Options(model, windows, workers, song_timeout or SONG_TIMEOUT_S)
+    report = embed_folder(music, to, options, tell=_tell)
+    for line in report.lines():
+        _tell(line)
+    if not report.in_bundle:
+        raise VibeError(f"{music}: no song could be embedded; {to} stays as it was")
+    sys.exit(_SOME_FAILED if report.failures else _DONE)
+
+
+@main.command("import")
+@click.argument("file", type=_DIRECTORY)
+@click.option("--to", required=True, type=_DIRECTORY, metavar="BUNDLE", help="Where it goes.")
+def import_(file: Path, to: Path) -> None:
+    """Make BUNDLE from FILE, an .npz or .pkl with 'names' and 'embeddings' (N, 512)."""
+    from embed.importer import import_catalogue  # noqa: PLC0415
+
+    songs = import_catalogue(file, to)
+    _tell(f"{songs} songs imported into {to}")
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def run() -> None:
+    """The command line; every error of ours is one line and exit code 2."""
+    try:
+        main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except VibeError as error:
+        _tell(f"error: {error}")
+        sys.exit(_NOTHING_DONE)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _tell(f"error: {place}{error.strerror or error}")
+        sys.exit(_NOTHING_DONE)
+    except (click.Abort, KeyboardInterrupt):
+        _tell("stopped; what was embedded is kept, run it again to go on")
+        sys.exit(_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    run()

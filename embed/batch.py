@@ -1,0 +1,157 @@
+"""Many songs through the stages at once: worker processes prepare, threads encode.
+
+Both kinds of worker keep every core busy; a bound on songs in flight bounds memory.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pebble import ProcessExpired
+
+from embed.encoder import Encoder
+from embed.errors import VibeError
+from embed.prepare import Prepared, PreparePool, Work
+from embed.scan import SongFile
+from embed.windows import pool
+
+_IN_FLIGHT_PER_WORKER: Final = 3
+"""One being prepared, one waiting, one being encoded: enough that neither side ever idles."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one song: ``reason`` of a failure, or ``prepared``.
+
+    ``embedding`` is float32 ``(512,)``, None when the content is already embedded.
+    """
+
+    song: SongFile
+    prepared: Prepared | None = None
+    embedding: NDArray[np.float32] | None = None
+    reason: str | None = None
+    encode_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Encoding:
+    """A content that is being encoded, and later songs that hold the same."""
+
+    prepared: Prepared
+    song: SongFile
+    twins: list[tuple[SongFile, Prepared]] = field(default_factory=list)
+
+
+class Batch:
+    """Iterate to get each song's Outcome, in the order in which they finish."""
+
+    def __init__(
+        self, songs: Iterable[SongFile], work: Work, encoder: Encoder, workers: int
+    ) -> None:
+        self._todo = iter(songs)
+        self._work = work
+        self._encoder = encoder
+        self._workers = workers
+        self._events: queue.SimpleQueue[tuple[SongFile, Future[Any], bool]] = queue.SimpleQueue()
+        self._encoding: dict[str, _Encoding] = {}
+        self._embedded = set(work.known)
+
+    def __iter__(self) -> Iterator[Outcome]:
+        with (
+            PreparePool(self._work, self._workers) as prepare_pool,
+            ThreadPoolExecutor(self._workers, "encoder") as encode_pool,
+        ):
+            in_flight = self._fill(prepare_pool, self._workers * _IN_FLIGHT_PER_WORKER)
+            while in_flight:
+                song, future, is_prepared = self._events.get()
+                if is_prepared:
+                    outcomes = self._on_prepared(song, future, encode_pool)
+                else:
+                    outcomes = self._on_encoded(song, future)
+                in_flight -= len(outcomes)
+                in_flight += self._fill(prepare_pool, len(outcomes))
+                yield from outcomes
+
+    def _fill(self, prepare_pool: PreparePool, places: int) -> int:
+        songs = list(islice(self._todo, places))
+        for song in songs:
+            self._tell_when_done(prepare_pool.submit(song), song, is_prepared=True)
+        return len(songs)
+
+    def _tell_when_done(self, future: Future[Any], song: SongFile, *, is_prepared: bool) -> None:
+        future.add_done_callback(lambda done: self._events.put((song, done, is_prepared)))
+
+    def _on_prepared(
+        self, song: SongFile, future: Future[Any], encode_pool: ThreadPoolExecutor
+    ) -> list[Outcome]:
+        reason = self._failure(future)
+        if reason is not None:
+            return [Outcome(song, reason=reason)]
+        prepared: Prepared = future.result()
+        sha256 = prepared.sha256
+        if prepared.log_mels is None or sha256 in self._embedded:
+            return [Outcome(song, prepared)]
+        if sha256 in self._encoding:
+            self._encoding[sha256].twins.append((song, prepared))
+            return []
+        self._encoding[sha256] = _Encoding(prepared, song)
+        encoded = encode_pool.submit(_encode, self._encoder, prepared.log_mels)
+        self._tell_when_done(encoded, song, is_prepared=False)
+        return []
+
+    def _on_encoded(self, song: SongFile, future: Future[Any]) -> list[Outcome]:
+        sha256 = next(sha for sha, job in self._encoding.items() if job.song is song)
+        job = self._encoding.pop(sha256)
+        twins = [(song, job.prepared), *job.twins]
+        reason = self._failure(future)
+        if reason is not None:
+            return [Outcome(twin, reason=reason) for twin, _ in twins]
+        embedding, encode_s = future.result()
+        self._embedded.add(sha256)
+        first = Outcome(song, job.prepared, embedding, encode_s=encode_s)
+        return [first, *(Outcome(twin, prepared) for twin, prepared in job.twins)]
+
+    def _failure(self, future: Future[Any]) -> str | None:
+        """Why a song failed; the one place where any error at all is a song's failure."""
+        try:
+            error = future.exception()
+        except Exception as cancelled:  # noqa: BLE001 - a lost pool cancels: name it
+            error = cancelled
+        match error:
+            case None:
+                return None
+            case VibeError():
+                return str(error)
+            case TimeoutError():
+                return f"took longer than {self._work.timeout_s:g} s to decode; given up"
+            case MemoryError():
+                return f"needs more than {self._work.memory_mib} MiB to decode; given up"
+            case ProcessExpired():
+                return f"the decoder crashed ({_exit_name(error.exitcode)})"
+            case OSError():
+                return error.strerror or str(error)
+            case _:
+                return f"{type(error).__name__}: {error}"
+
+
+def _encode(encoder: Encoder, log_mels: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    started = time.perf_counter()
+    rows = np.stack([encoder.embed(log_mel) for log_mel in log_mels])
+    # A single window is its song's embedding as it stands: pooling would only round it.
+    embedding = rows[0] if len(rows) == 1 else pool(rows)
+    return embedding, time.perf_counter() - started
+
+
+def _exit_name(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return signal.Signals(-exitcode).name
+    return f"exit code {exitcode}"

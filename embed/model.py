@@ -1,0 +1,63 @@
+"""Which model a run embeds with: the bundle's own, another bundle's, or the sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from embed import sample
+from embed.bundle import open_bundle, sha256_file
+from embed.errors import BundleError, ModelError
+from embed.manifest import MODEL_FILE, Manifest, ModelInfo
+from embed.spec import FrontEnd
+
+SAMPLE: Final = "sample"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model's file and what a manifest says of it."""
+
+    path: Path
+    info: ModelInfo
+
+
+def choose_model(wanted: str | None, to: Path, previous: Manifest | None) -> Model:
+    """The model for songs that go to the bundle ``to``, whose manifest is ``previous``.
+
+    ``wanted`` is ``sample``, a bundle's directory, or None: the model that ``to`` already
+    has, else the sample. Raises BundleError or ModelError when it cannot be had.
+    """
+    if previous is not None and previous.model is None and previous.spec is not None:
+        raise BundleError(
+            f"{to}: holds {previous.songs} imported songs, whose embeddings were made "
+            "elsewhere; songs embedded here cannot be compared with them: choose another --to"
+        )
+    if wanted is None and previous is not None and previous.model is not None:
+        return model_of(to)
+    if wanted is None or wanted == SAMPLE:
+        return sample_model()
+    return model_of(Path(wanted))
+
+
+def model_of(root: Path) -> Model:
+    """The model in the bundle at ``root``, its digest checked. Raises BundleError."""
+    bundle = open_bundle(root)
+    if bundle.manifest.model is None:
+        raise BundleError(f"{root}: a bundle without a model; python -m export makes one")
+    return Model(bundle.file(MODEL_FILE), bundle.manifest.model)
+
+
+def sample_model() -> Model:
+    """The small model shipped with the package. Raises ModelError when it is not there."""
+    path = sample.MODEL_PATH
+    if not path.exists():
+        raise ModelError(f"{path}: the sample model is missing from this installation")
+    info = ModelInfo(
+        id="vibe-search sample model",
+        sha256=sha256_file(path),
+        kind=SAMPLE,
+        front_end=FrontEnd(),
+    )
+    return Model(path, info)

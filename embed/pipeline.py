@@ -1,0 +1,206 @@
+"""A folder of music → a bundle: what is new is embedded, what is known is kept.
+
+Each finished song is recorded at once, so that a killed run loses none; the bundle changes
+in one step, at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from embed.assemble import stage_songs
+from embed.batch import Batch, Outcome
+from embed.bundle import open_bundle
+from embed.catalogue import Song, song_id
+from embed.encoder import Encoder
+from embed.known import KnownEmbeddings
+from embed.manifest import MODEL_FILE, Manifest
+from embed.model import SAMPLE, Model, choose_model
+from embed.prepare import SONG_MEMORY_MIB, SONG_TIMEOUT_S, Work
+from embed.progress import progress
+from embed.report import Failure, Report
+from embed.scan import SongFile, scan
+from embed.spec import DEFAULT_WINDOWS, Spec, Windows
+from embed.state import FileFacts, State
+from embed.tags import Credit
+from embed.writer import BundleWriter
+
+STATE_FILE: Final = ".embed.sqlite"
+
+Done = dict[SongFile, FileFacts]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to embed; None means what the bundle already has, else the default."""
+
+    model: str | None = None
+    windows: Windows | None = None
+    workers: int | None = None
+    song_timeout_s: float = SONG_TIMEOUT_S
+    song_memory_mib: int = SONG_MEMORY_MIB
+
+
+def embed_folder(
+    music: Path, to: Path, options: Options, tell: Callable[[str], None] = print
+) -> Report:
+    """Bring the bundle ``to`` in step with the folder ``music``.
+
+    New and changed songs are embedded, removed ones leave, unchanged ones cost nothing.
+    ``tell`` gets lines for people. Songs that fail are in the report; when none is left the
+    bundle stays as it was (``report.in_bundle`` is 0).
+
+    Raises AudioError when the folder holds no songs, BundleError or ModelError when the
+    bundle or the model cannot be used.
+    """
+    songs = scan(music)
+    report = Report(found=len(songs))
+    with BundleWriter(to) as writer, State(to / STATE_FILE) as state:
+        model = choose_model(options.model, to, writer.previous)
+        spec = _spec(model, options.windows, writer.previous)
+        tell(_intent(model, spec, writer.previous))
+        bundle = None if writer.previous is None else open_bundle(to)
+        known = KnownEmbeddings(bundle, state, spec.digest)
+        done = _already_done(songs, state, known)
+        todo = [song for song in songs if song not in done]
+        if todo:
+            _embed(todo, known, done, report, partial(_batch, model, spec, options))
+        report.in_bundle = len(done)
+        report.changed = bool(done) and _write(writer, model, spec, done, known, report)
+        if done:
+            state.committed({song.key for song in songs})
+    report.wall_s = time.perf_counter() - report.started
+    return report
+
+
+def _spec(model: Model, windows: Windows | None, previous: Manifest | None) -> Spec:
+    if windows is None:
+        kept = None if previous is None else previous.spec
+        windows = DEFAULT_WINDOWS if kept is None else kept.windows
+    return Spec(model.info.sha256, model.info.front_end, windows)
+
+
+def _intent(model: Model, spec: Spec, previous: Manifest | None) -> str:
+    line = f"model {model.info.id} ({model.info.precision}), windows: {spec.windows}"
+    if model.info.kind == SAMPLE:
+        line += "; a small stand-in, not CLAP"
+    if previous is not None and previous.spec is not None and previous.spec != spec:
+        line += f"; the model or windows changed, so all {previous.songs} songs are embedded anew"
+    return line
+
+
+def _already_done(songs: list[SongFile], state: State, known: KnownEmbeddings) -> Done:
+    """Songs whose file is as it was and whose embedding is at hand."""
+    facts = state.facts()
+    done: Done = {}
+    for song in songs:
+        found = facts.get((song.key, song.bytes, song.mtime_ns))
+        if found is not None and found.sha256 in known:
+            done[song] = found
+    return done
+
+
+def _batch(
+    model: Model, spec: Spec, options: Options, todo: list[SongFile], known: KnownEmbeddings
+) -> Batch:
+    work = Work(
+        front_end=model.info.front_end,
+        windows=spec.windows,
+        known=frozenset(known.digests()),
+        timeout_s=options.song_timeout_s,
+        memory_mib=options.song_memory_mib,
+    )
+    workers = options.workers or available_cores()
+    return Batch(todo, work, Encoder(model.path, model.info.front_end), workers)
+
+
+def _embed(
+    todo: list[SongFile],
+    known: KnownEmbeddings,
+    done: Done,
+    report: Report,
+    batch: Callable[[list[SongFile], KnownEmbeddings], Batch],
+) -> None:
+    with progress(len(todo)) as shown:
+        for outcome in batch(todo, known):
+            if outcome.reason is not None:
+                report.failures.append(Failure(outcome.song.key, outcome.reason))
+            else:
+                done[outcome.song] = _record(outcome, known, report)
+            shown.advance()
+    report.failures.sort(key=lambda failure: failure.key)
+
+
+def _record(outcome: Outcome, known: KnownEmbeddings, report: Report) -> FileFacts:
+    prepared = outcome.prepared
+    assert prepared is not None
+    started = time.perf_counter()
+    facts = FileFacts(
+        sha256=prepared.sha256,
+        artist=prepared.credit.artist,
+        title=prepared.credit.title,
+        duration_s=known.duration_s(prepared.sha256)
+        if prepared.duration_s is None
+        else prepared.duration_s,
+    )
+    known.record(outcome.song, facts, outcome.embedding)
+    if outcome.embedding is not None:
+        report.embedded += 1
+        report.seconds["encode"] += outcome.encode_s
+    for stage, seconds in prepared.seconds.items():
+        report.seconds[stage] += seconds
+    report.seconds["write"] += time.perf_counter() - started
+    return facts
+
+
+def _write(
+    writer: BundleWriter,
+    model: Model,
+    spec: Spec,
+    done: Mapping[SongFile, FileFacts],
+    known: KnownEmbeddings,
+    report: Report,
+) -> bool:
+    """Write catalogue and vectors, unless the bundle already holds just these."""
+    started = time.perf_counter()
+    songs = [_song(file, facts) for file, facts in done.items()]
+    report.removed = len(known.paths() - {song.path for song in songs})
+    model_stays = writer.previous is not None and writer.previous.model == model.info
+    if model_stays and known.holds_exactly(songs):
+        return False
+    stage_songs(writer, songs, spec, lambda song: known.vector(song.sha256))
+    if not model_stays:
+        shutil.copyfile(model.path, writer.stage(MODEL_FILE))
+    writer.commit(model=model.info, spec=spec, songs=len(songs))
+    report.seconds["write"] += time.perf_counter() - started
+    return True
+
+
+def _song(file: SongFile, facts: FileFacts) -> Song:
+    return Song(
+        id=song_id(file.key),
+        name=Credit(facts.artist, facts.title).name,
+        artist=facts.artist,
+        title=facts.title,
+        path=file.key,
+        duration_s=facts.duration_s,
+        sha256=facts.sha256,
+    )
+
+
+def available_cores() -> int:
+    """Cores this process may use: its affinity, and a container's quota (cgroup v2)."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
+        limit = max(int(quota) // int(period), 1)
+    except (OSError, ValueError):
+        return cores or 1  # no cgroup v2, or "max"
+    return min(cores or 1, limit)

@@ -1,0 +1,149 @@
+"""One song's file → log-mels, in a worker process with a limit on time and memory.
+
+Decoders are C code fed with strangers' files: one that crashes, hangs or eats memory costs
+its own song and its worker, which is replaced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pebble import ProcessPool
+from threadpoolctl import threadpool_limits
+
+from embed.audio import read_windows
+from embed.errors import AudioError
+from embed.mel import log_mel
+from embed.scan import SongFile
+from embed.spec import FrontEnd, Windows
+from embed.tags import Credit, read_credit
+
+SONG_TIMEOUT_S: Final = 120.0
+"""The slowest honest song seen, a 10 h MP3, takes about 3 s."""
+
+SONG_MEMORY_MIB: Final = 1024
+"""Beyond what the worker needs at rest; 64 windows of 7.1 channels at 192 kHz take 500."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What every song of a run is prepared by; ``known`` are digests already embedded."""
+
+    front_end: FrontEnd
+    windows: Windows
+    known: frozenset[str] = frozenset()
+    timeout_s: float = SONG_TIMEOUT_S
+    memory_mib: int = SONG_MEMORY_MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A song ready for the encoder.
+
+    ``log_mels`` is float32 ``(windows, frames, mel_bands)``, None when the content is known.
+    ``seconds`` tells where the worker's time went.
+    """
+
+    sha256: str
+    credit: Credit
+    duration_s: float | None
+    log_mels: NDArray[np.float32] | None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def prepare(song: SongFile, work: Work) -> Prepared:
+    """Read, name, decode and transform one song.
+
+    Raises AudioError when it cannot be embedded or changed meanwhile, OSError when it
+    cannot be read.
+    """
+    started = time.perf_counter()
+    with song.path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    credit = read_credit(song.path)
+    hashed = time.perf_counter()
+    seconds = {"read": hashed - started}
+    duration_s = log_mels = None
+    if sha256 not in work.known:
+        audio = read_windows(song.path, work.front_end, work.windows)
+        decoded = time.perf_counter()
+        duration_s = audio.duration_s
+        log_mels = np.stack([log_mel(window, work.front_end) for window in audio.samples])
+        seconds |= {"decode": decoded - hashed, "mel": time.perf_counter() - decoded}
+    if not song.is_unchanged():
+        raise AudioError("changed while it was read; run again")
+    return Prepared(sha256, credit, duration_s, log_mels, seconds)
+
+
+class PreparePool:
+    """Worker processes that ``prepare`` songs; a context manager."""
+
+    def __init__(self, work: Work, workers: int) -> None:
+        self._work = work
+        self._pool = ProcessPool(
+            max_workers=workers,
+            # Decoders see strangers' files: each worker begins clean, with nothing forked.
+            context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(work,),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._pool.close()
+        else:
+            self._pool.stop()
+        self._pool.join()
+
+    def submit(self, song: SongFile) -> Future[Any]:
+        """A future ``Prepared``; TimeoutError or ProcessExpired when the worker was lost."""
+        future: Future[Any] = self._pool.schedule(
+            _prepare_here, args=[song], timeout=self._work.timeout_s
+        )
+        return future
+
+
+_work: Work
+
+
+def _start_worker(work: Work) -> None:
+    global _work  # noqa: PLW0603 - the pool's way to hand a worker its settings once
+    _work = work
+    # One thread each: as many workers as cores run beside the encoder's threads.
+    threadpool_limits(1)
+    _limit_memory(work.memory_mib)
+
+
+def _prepare_here(song: SongFile) -> Prepared:
+    return prepare(song, _work)
+
+
+def _limit_memory(mib: int) -> None:
+    """Cap this process' address space at what it has now plus ``mib``, where systems can."""
+    try:
+        import resource  # noqa: PLC0415 - absent on Windows
+    except ImportError:
+        return
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
+            used = int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return  # no /proc (macOS, whose kernel does not enforce RLIMIT_AS either)
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (used + mib * 2**20, hard))

@@ -1,0 +1,76 @@
+"""A folder of music → the audio files in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Final
+
+from embed.errors import AudioError
+
+EXTENSIONS: Final = frozenset(
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"}
+    | {".aif", ".aiff", ".aifc", ".m4a", ".m4b", ".aac"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SongFile:
+    """An audio file as the folder listed it.
+
+    ``key`` is its path relative to the folder, with slashes, and printable where the file
+    system's is not; ``bytes`` and ``mtime_ns`` tell a changed file from an unchanged one.
+    """
+
+    key: str
+    path: Path
+    bytes: int
+    mtime_ns: int
+
+    def is_unchanged(self) -> bool:
+        """Whether the file still is as it was listed."""
+        found = self.path.stat()
+        return (found.st_size, found.st_mtime_ns) == (self.bytes, self.mtime_ns)
+
+
+def scan(folder: Path) -> list[SongFile]:
+    """Every audio file under ``folder``, by key; links are followed, each folder once.
+
+    Names that begin with a dot are passed over: trash, and macOS' ``._song.mp3`` shadows.
+    Raises AudioError when ``folder`` is no directory or holds no audio file, OSError when a
+    directory cannot be listed (a song must not vanish because its folder was unreadable).
+    """
+    if not folder.is_dir():
+        raise AudioError(f"{folder}: not a directory")
+    found: list[SongFile] = []
+    seen: set[tuple[int, int]] = set()
+    todo = [folder]
+    while todo:
+        directory = todo.pop()
+        status = directory.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    todo.append(directory / entry.name)
+                elif _extension(entry.name) in EXTENSIONS and entry.is_file():
+                    found.append(_song_file(folder, entry))
+    if not found:
+        raise AudioError(f"{folder}: no audio files (looked for {' '.join(sorted(EXTENSIONS))})")
+    return sorted(found, key=lambda song: song.key)
+
+
+def _extension(name: str) -> str:
+    return PurePath(name).suffix.lower()
+
+
+def _song_file(folder: Path, entry: os.DirEntry[str]) -> SongFile:
+    status = entry.stat()
+    path = Path(entry.path)
+    key = path.relative_to(folder).as_posix().encode("utf-8", "backslashreplace").decode()
+    return SongFile(key, path, status.st_size, status.st_mtime_ns)
