@@ -1,0 +1,73 @@
+# Two commands matter: `make demo` and `make test`. The rest is for those who work here.
+PYTHON ?= python3
+VENV   ?= .venv
+PY     := $(VENV)/bin/python
+PORT   ?= 8000
+DEMO   ?= demo
+
+PINS_RUN  := requirements/embed.txt requirements/handler.txt
+PINS_TEST := $(PINS_RUN) requirements/export.txt requirements/dev.txt
+INSTALL   := $(PY) -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo setup setup-export test check format bench bench-stability requirements clean help
+.DEFAULT_GOAL := help
+
+help:  ## This list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
+
+demo: setup  ## Sample songs, embedded and served on PORT (8000); no torch, no download of models.
+	$(PY) -m embed.sample $(DEMO)/music
+	$(PY) -m embed $(DEMO)/music --to $(DEMO)/bundle
+	$(PY) -m handler --bundle $(DEMO)/bundle --port $(PORT)
+
+setup: $(VENV)/.run  ## What embedding and serving need, in .venv.
+
+setup-export: $(VENV)/.export  ## And what the conversion of CLAP needs (torch, transformers, optimum).
+
+$(PY):
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else \
+	  "Python 3.11 or newer is needed, $(PYTHON) is %d.%d; try make PYTHON=python3.12" % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(PINS_RUN) | $(PY)
+	$(INSTALL) $(PINS_RUN:%=-r %)
+	@touch $@
+
+$(VENV)/.export: $(PINS_RUN) requirements/export.txt | $(PY)
+	$(INSTALL) $(PINS_RUN:%=-r %) -r requirements/export.txt
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.test: $(PINS_TEST) | $(PY)
+	$(INSTALL) $(PINS_TEST:%=-r %)
+	@touch $@ $(VENV)/.run $(VENV)/.export
+
+test: $(VENV)/.test  ## All tests, the export of a full-size CLAP among them.
+	$(PY) -m pytest
+
+check: $(VENV)/.test  ## What CI runs before the tests: ruff and mypy.
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: $(VENV)/.test  ## Let ruff put the code in order.
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: $(VENV)/.test  ## Speed against the obvious pipeline, fidelity beside it. MUSIC=folder
+	$(PY) -m tests.bench $(if $(MUSIC),--music "$(MUSIC)")
+
+bench-stability: $(VENV)/.test  ## How far an embedding moves with a song's start. MUSIC=… BUNDLE=…
+	$(PY) -m tests.bench.stability --music "$(or $(MUSIC),$(error MUSIC=folder is missing))" \
+	  $(if $(BUNDLE),--bundle "$(BUNDLE)")
+
+COMPILE := -m piptools compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
+  --no-emit-options --no-header --annotation-style=line
+
+requirements: $(VENV)/.test  ## Compile the pins anew from requirements/*.in.
+	for part in embed handler export dev; do \
+	  $(PY) $(COMPILE) -o requirements/$$part.txt requirements/$$part.in || exit 1; \
+	done
+	sed -i.bak 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements/*.txt && rm requirements/*.bak
+
+clean:  ## Remove what make made.
+	rm -rf $(VENV) $(DEMO) bench
