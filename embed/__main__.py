@@ -43,7 +43,7 @@ def main() -> None:
     """
 
 
-@main.command("folder", short_help="Embed a folder of music (the default command).")
+@click.command("folder", short_help="Embed a folder of music (the default command).")
 @click.argument("music", type=_DIRECTORY)
 @click.option("--to", required=True, type=_DIRECTORY, metavar="BUNDLE", help="Where it goes.")
 @click.option(
@@ -87,7 +87,7 @@ def folder(
     sys.exit(_SOME_FAILED if report.failures else _DONE)
 
 
-@main.command("import")
+@click.command("import")
 @click.argument("file", type=_DIRECTORY)
 @click.option("--to", required=True, type=_DIRECTORY, metavar="BUNDLE", help="Where it goes.")
 def import_(file: Path, to: Path) -> None:
@@ -96,6 +96,10 @@ def import_(file: Path, to: Path) -> None:
 
     songs = import_catalogue(file, to)
     _tell(f"{songs} songs imported into {to}")
+
+
+main.add_command(folder)
+main.add_command(import_)
 
 
 def _tell(line: str) -> None:
