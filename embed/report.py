@@ -37,7 +37,7 @@ class Report:
     def lines(self) -> list[str]:
         """The report as people read it; failures last, one a line."""
         lines = [
-            f"{self.found} songs found: {self.embedded} embedded, {self.unchanged} unchanged, "
+            f"{self.found} songs found: {self.embedded} embedded, {self.unchanged} already known, "
             f"{len(self.failures)} failed; {self.removed} removed",
             f"{self.in_bundle} songs in the bundle"
             + ("" if self.changed else ", which was up to date"),

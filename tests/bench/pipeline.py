@@ -55,7 +55,14 @@ def bench(music: Path, checkpoint: Path, models: dict[str, Path], scratch: Path)
         )
     for (precision, windows), runs in found.items():
         mib = median(one.peak_mib for _, one in runs)
-        rows.append(Row(f"peak memory, {precision}, windows {windows}", mib, "MiB", base_mib))
+        rows.append(
+            Row(
+                f"peak memory, {precision}, windows {windows} (less is better)",
+                mib,
+                "MiB",
+                base_mib,
+            )
+        )
     return rows
 
 
