@@ -1,0 +1,148 @@
+"""A CLAP checkpoint → its audio tower in PyTorch, float32, and its front end."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from transformers import ClapAudioConfig, ClapAudioModelWithProjection, ClapConfig
+
+from embed.errors import ModelError
+from embed.spec import EMBEDDING_SIZE, FrontEnd
+from export.hub import CONFIG_FILE, PREPROCESSOR_FILE, WEIGHT_FILES, choose_weights, download
+from export.hub import one_line as _line
+
+_AUDIO: Final = ("audio_model.", "audio_projection.")
+_LEARNED: Final = (".weight", ".bias", ".relative_position_bias_table")
+_LFS_POINTER: Final = b"version https://git-lfs"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """``model`` is in evaluation mode; ``revision`` the hub's commit, None for a directory."""
+
+    id: str
+    revision: str | None
+    front_end: FrontEnd
+    preprocessor: dict[str, Any]
+    model: ClapAudioModelWithProjection
+
+
+def load_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
+    """The audio tower of a hub id or of a directory as ``save_pretrained`` writes it.
+
+    Takes a whole ``ClapModel`` or a ``ClapAudioModelWithProjection``. Raises ModelError, one
+    line that names the place, when it cannot be had, is another kind of model, a fusion
+    checkpoint, of another width than 512, damaged, or lacks weights.
+    """
+    if Path(source).is_dir():
+        if revision is not None:
+            raise ModelError(f"{source}: is a directory, which has no revision {revision!r}")
+        folder, commit, name = Path(source), None, Path(source).resolve().name
+    elif Path(source).exists() or source.startswith((".", "/", "~")):
+        raise ModelError(f"{source}: no such directory")
+    else:
+        folder, commit = download(source, revision)
+        name = source
+    config = _audio_config(folder, source)
+    preprocessor = _read_json(folder, PREPROCESSOR_FILE, source)
+    front_end = FrontEnd.from_preprocessor(preprocessor, f"{source}: {PREPROCESSOR_FILE}")
+    _check_sizes(config, front_end, source)
+    _check_weights_there(folder, source)
+    return Checkpoint(name, commit, front_end, preprocessor, _load(folder, config, source))
+
+
+def _audio_config(folder: Path, place: str) -> ClapAudioConfig:
+    fields = _read_json(folder, CONFIG_FILE, place)
+    kind = fields.get("model_type")
+    try:
+        if kind == "clap":
+            # ClapConfig hands its projection's width and activation to both towers.
+            config = ClapConfig.from_dict(fields).audio_config
+        elif kind == "clap_audio_model":
+            config = ClapAudioConfig.from_dict(fields)
+        else:
+            raise ModelError(f"{place}: {CONFIG_FILE} says model_type {kind!r}, expected 'clap'")
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{place}: {CONFIG_FILE}: {_line(error)}") from error
+    if config.enable_fusion:
+        raise ModelError(
+            f"{place}: {CONFIG_FILE} says enable_fusion true; fusion checkpoints are not "
+            "supported, use an unfused one such as laion/clap-htsat-unfused"
+        )
+    return config
+
+
+def _read_json(folder: Path, name: str, place: str) -> dict[str, Any]:
+    try:
+        value = json.loads((folder / name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{place}: not a CLAP checkpoint: holds no {name}") from None
+    except OSError as error:
+        raise ModelError(f"{place}: {name}: {error.strerror}") from error
+    except ValueError as error:
+        raise ModelError(f"{place}: {name} is not JSON: {_line(error)}") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{place}: {name} holds a {type(value).__name__}, expected an object")
+    return value
+
+
+def _check_sizes(config: ClapAudioConfig, front_end: FrontEnd, place: str) -> None:
+    if config.projection_dim != EMBEDDING_SIZE:
+        raise ModelError(
+            f"{place}: projection_dim is {config.projection_dim}, expected {EMBEDDING_SIZE}"
+        )
+    if config.num_mel_bins != front_end.mel_bands:
+        raise ModelError(
+            f"{place}: the model takes {config.num_mel_bins} mel bands, "
+            f"{PREPROCESSOR_FILE} makes {front_end.mel_bands}"
+        )
+    most = config.spec_size * (config.spec_size // config.num_mel_bins)
+    if front_end.frames > most:
+        raise ModelError(
+            f"{place}: the model takes {most} frames at most, {PREPROCESSOR_FILE} makes "
+            f"{front_end.frames}"
+        )
+
+
+def _check_weights_there(folder: Path, place: str) -> None:
+    files = choose_weights([path.name for path in folder.iterdir()])
+    if not files:
+        first = ", ".join(names[0] for names in WEIGHT_FILES)
+        raise ModelError(f"{place}: holds no weights (none of {first})")
+    for path in (path for pattern in files for path in folder.glob(pattern)):
+        with path.open("rb") as file:
+            if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
+                raise ModelError(f"{place}: {path.name} is a Git LFS pointer: git lfs pull")
+
+
+def _load(folder: Path, config: ClapAudioConfig, place: str) -> ClapAudioModelWithProjection:
+    try:
+        model, found = ClapAudioModelWithProjection.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,  # else half-precision weights would stay so
+            weights_only=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        raise ModelError(f"{place}: the weights cannot be read: {_line(error)}") from error
+    except pickle.UnpicklingError as error:
+        raise ModelError(f"{place}: the weights cannot be read: {_line(error)}") from error
+    _refuse("lacks", found["missing_keys"], place)
+    unknown = [key for key in found["unexpected_keys"] if key.startswith(_AUDIO)]
+    # Buffers come and go with transformers' versions; a learned weight left out is another model.
+    _refuse("holds unknown", [key for key in unknown if key.endswith(_LEARNED)], place)
+    return model.eval()
+
+
+def _refuse(what: str, keys: list[str], place: str) -> None:
+    if keys:
+        more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+        raise ModelError(f"{place}: the checkpoint {what} {sorted(keys)[0]}{more}")

@@ -1,0 +1,1 @@
+"""How the sample model is made: ``python -m export.sample``. Its songs come from embed.sample."""
