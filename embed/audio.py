@@ -12,8 +12,9 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from embed.decoders import Range, Reader, open_reader
+from embed.decoders import open_reader
 from embed.errors import AudioError
+from embed.reader import Range, Reader
 from embed.spec import FrontEnd, Windows
 from embed.windows import pad_window, window_starts
 
@@ -44,8 +45,9 @@ def read_windows(path: Path, front_end: FrontEnd, windows: Windows) -> SongWindo
         if reader.frames <= 0:
             raise AudioError("no audio frames (0 samples)")
         rate_hz = front_end.sample_rate_hz
-        # librosa rounds the resampled length up.
-        song_samples = -(-reader.frames * rate_hz // reader.rate_hz)
+        # librosa rounds the resampled length up, and in floating point, whose error may count
+        # one sample more: so do we, or its middle would not be ours.
+        song_samples = math.ceil(reader.frames * (rate_hz / reader.rate_hz))
         starts = window_starts(song_samples, front_end.window_samples, windows)
         count = min(front_end.window_samples, song_samples)
         cuts = _cut(reader, rate_hz, starts, count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -37,32 +38,45 @@ class SongFile:
 def scan(folder: Path) -> list[SongFile]:
     """Every audio file under ``folder``, by key; links are followed, each folder once.
 
-    Names that begin with a dot are passed over: trash, and macOS' ``._song.mp3`` shadows.
-    Raises AudioError when ``folder`` is no directory or holds no audio file, OSError when a
-    directory cannot be listed (a song must not vanish because its folder was unreadable).
+    A folder found itself and by a link is taken where it is itself. Names that begin with a
+    dot are passed over: trash, and macOS' ``._song.mp3`` shadows. Raises AudioError when
+    ``folder`` is no directory or holds no audio file, OSError when a directory cannot be
+    listed (a song must not vanish because its folder was unreadable).
     """
     if not folder.is_dir():
         raise AudioError(f"{folder}: not a directory")
     found: list[SongFile] = []
     seen: set[tuple[int, int]] = set()
-    todo = [folder]
-    while todo:
-        directory = todo.pop()
+    todo, linked = [folder], list[Path]()
+    while todo or linked:
+        directory = todo.pop() if todo else linked.pop(0)
         status = directory.stat()
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    todo.append(directory / entry.name)
-                elif _extension(entry.name) in EXTENSIONS and entry.is_file():
-                    found.append(_song_file(folder, entry))
+        with os.scandir(directory) as listed:
+            entries = sorted(listed, key=lambda entry: entry.name)
+        for entry in entries:
+            if entry.name.startswith(".") or _leads_nowhere(entry):
+                continue
+            if entry.is_dir():
+                (linked if entry.is_symlink() else todo).append(directory / entry.name)
+            elif _extension(entry.name) in EXTENSIONS and entry.is_file():
+                found.append(_song_file(folder, entry))
     if not found:
         raise AudioError(f"{folder}: no audio files (looked for {' '.join(sorted(EXTENSIONS))})")
     return sorted(found, key=lambda song: song.key)
+
+
+def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a link to nothing, or round to itself."""
+    if not entry.is_symlink():
+        return False
+    try:
+        entry.stat()
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ELOOP)
+    return False
 
 
 def _extension(name: str) -> str:

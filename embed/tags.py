@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from pathlib import Path, PurePath
 from typing import Any, Final, NamedTuple
 
@@ -16,8 +17,16 @@ _TITLE: Final = ("title", "\xa9nam", "TIT2", "Title")
 _CATALOGUE_NUMBERS: Final = re.compile(r"^\d+-\d+-(?=\D)")
 """``001-2285379-Square a Saw-Echoes``: position and id of a downloaded playlist."""
 
-_TRACK_NUMBER: Final = re.compile(r"^(?:\d{1,2}[-.])?\d{1,3}(?:\s*[.)]\s*|\s+-\s+|\s*_\s*-\s*_?)")
-"""``07. ``, ``1-07 - ``, ``07) ``: never a bare ``99 Luftballons``."""
+_TRACK_NUMBER: Final = re.compile(
+    r"^(?:\d{1,2}[-.])?\d{1,3}(?:\s*[.)](?!\d)\s*|\s+-\s+|\s*_\s*-\s*_?)"
+)
+"""``07. ``, ``1-07 - ``, ``07) ``: never a bare ``99 Luftballons`` or ``1.5 Degrees``."""
+
+_BROKEN_TAGS: Final = (
+    *(mutagen.MutagenError, struct.error, EOFError),
+    *(ValueError, LookupError, ArithmeticError, TypeError, AttributeError),
+)
+"""What mutagen raises on damaged files. Tags are a courtesy: broken ones must not cost the song."""
 
 
 class Credit(NamedTuple):
@@ -68,8 +77,7 @@ def credit_from_filename(filename: str) -> Credit:
 def _read_tags(path: Path) -> Any:  # noqa: ANN401 - each format has tags of its own type
     try:
         file = mutagen.File(path)
-    except (mutagen.MutagenError, ValueError, KeyError, IndexError, EOFError):
-        # Tags are a courtesy: broken ones must not cost the song.
+    except _BROKEN_TAGS:
         return None
     return None if file is None else file.tags
 

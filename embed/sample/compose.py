@@ -108,9 +108,7 @@ def render(
     return out * np.float32(0.1 * layer.level / max(rms, 1e-6))
 
 
-def _play(
-    out: Samples, layer: Layer, plan: Plan, rate_hz: int, rng: np.random.Generator
-) -> None:
+def _play(out: Samples, layer: Layer, plan: Plan, rate_hz: int, rng: np.random.Generator) -> None:
     step_s = plan.beat_s / layer.steps
     cache: dict[tuple[int, float], Samples] = {}
     for event in _events(layer, plan, int(len(out) / rate_hz / step_s) + 1, rng):

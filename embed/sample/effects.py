@@ -78,7 +78,8 @@ def drive(samples: Samples, amount: float) -> Samples:
     if amount <= 0:
         return samples
     scale = max(float(np.abs(samples).max()), 1e-6)
-    return (np.tanh(samples * ((1 + amount) / scale)) * scale).astype(np.float32)
+    out: Samples = (np.tanh(samples * ((1 + amount) / scale)) * scale).astype(np.float32)
+    return out
 
 
 def compress(samples: Samples, rate_hz: int, strength: float) -> Samples:
@@ -92,7 +93,8 @@ def compress(samples: Samples, rate_hz: int, strength: float) -> Samples:
     gain = (level / level.max()) ** -strength
     centres = (np.arange(len(level)) + 0.5) * block
     smooth = np.interp(np.arange(samples.shape[-1]), centres, np.minimum(gain, 10))
-    return (samples * smooth).astype(np.float32)
+    out: Samples = (samples * smooth).astype(np.float32)
+    return out
 
 
 def fast_size(count: int) -> int:

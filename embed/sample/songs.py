@@ -31,22 +31,26 @@ FORMATS: Final = (
     (".ogg", 44_100, "VORBIS"),
     (".mp3", 44_100, "MPEG_LAYER_III"),
     (".opus", 48_000, "OPUS"),
-    (".ogg", 22_050, "VORBIS"),
-    (".mp3", 32_000, "MPEG_LAYER_III"),
-    (".aiff", 22_050, "PCM_16"),
+    (".wav", 22_050, "PCM_16"),
     (".flac", 32_000, "PCM_24"),
+    (".aiff", 22_050, "PCM_16"),
+    (".wav", 32_000, "FLOAT"),
 )
-"""(suffix, sample rate, libsndfile subtype). Nine and eight styles share no divisor, so each
-style meets each format."""
+"""(suffix, sample rate, libsndfile subtype). Nine formats and eight styles share no divisor, so
+that each style meets each format. A third are lossy: encoding takes longer than playing."""
 
-ADJECTIVES: Final = tuple(
-    "Amber Crooked Distant Electric Folded Golden Hollow Icy Jade Lucky Midnight Narrow "
-    "Orange Paper Quiet Restless Silver Tangled Velvet Wandering".split()
+# fmt: off
+ADJECTIVES: Final = (
+    "Amber", "Crooked", "Distant", "Electric", "Folded", "Golden", "Hollow", "Icy", "Jade",
+    "Lucky", "Midnight", "Narrow", "Orange", "Paper", "Quiet", "Restless", "Silver", "Tangled",
+    "Velvet", "Wandering",
 )
-NOUNS: Final = tuple(
-    "Anchor Bicycle Comet Daybreak Elevator Ferry Garden Harvest Island Junction Kite "
-    "Lantern Meadow Orbit Postcard River Signal Tram Umbrella Window".split()
+NOUNS: Final = (
+    "Anchor", "Bicycle", "Comet", "Daybreak", "Elevator", "Ferry", "Garden", "Harvest", "Island",
+    "Junction", "Kite", "Lantern", "Meadow", "Orbit", "Postcard", "River", "Signal", "Tram",
+    "Umbrella", "Window",
 )
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def sample_songs(count: int = DEFAULT_COUNT, seed: int = DEFAULT_SEED) -> list[S
                 rate_hz=rate_hz,
                 subtype=subtype,
                 channels=1 if index % 5 == 4 else 2,
-                duration_s=float(rng.uniform(26, 34)),
+                duration_s=float(rng.uniform(24, 32)),
             )
         )
     return songs

@@ -82,7 +82,7 @@ def envelope(timbre: Timbre, duration_s: float, count: int, rate_hz: int) -> Sam
 def _voice(
     timbre: Timbre, frequency_hz: float, count: int, rate_hz: int, rng: np.random.Generator
 ) -> Samples:
-    t = np.arange(count, dtype=np.float32) / rate_hz
+    t: Samples = np.arange(count, dtype=np.float32) / np.float32(rate_hz)
     if timbre.ratios:
         return _struck(timbre, frequency_hz, t, rate_hz)
     phase = frequency_hz * t.astype(np.float64) + rng.random()
@@ -94,21 +94,23 @@ def _voice(
     audible = max(1, min(len(timbre.partials), int(0.45 * rate_hz / frequency_hz)))
     bright = _table(timbre.partials[:audible], 0.0)
     if timbre.dulling_s >= 10:
-        return bright[index]
+        return np.take(bright, index)
     dull = _table(timbre.partials[:audible], 1.2)
-    fade = np.exp(-t / timbre.dulling_s)
-    return dull[index] + fade * (bright - dull)[index]
+    fade = np.exp(-t / np.float32(timbre.dulling_s))
+    voice: Samples = np.take(dull, index) + fade * np.take(bright - dull, index)
+    return voice
 
 
 def _struck(timbre: Timbre, frequency_hz: float, t: Samples, rate_hz: int) -> Samples:
     """Inharmonic partials, the higher the sooner gone, as bells and bars sound."""
-    out = np.zeros(len(t), dtype=np.float32)
+    out: Samples = np.zeros(len(t), dtype=np.float32)
     for amplitude, ratio in zip(timbre.partials, timbre.ratios, strict=True):
         partial_hz = frequency_hz * ratio
         if partial_hz < 0.45 * rate_hz:
             decay = np.exp(-t * (ratio**0.5 / max(timbre.dulling_s, 0.02)))
             out += amplitude * decay * np.sin(np.float32(TAU * partial_hz) * t)
-    return out / sum(timbre.partials)
+    out /= np.float32(sum(timbre.partials))
+    return out
 
 
 @lru_cache(maxsize=4096)
@@ -151,4 +153,5 @@ def drum(kind: Drum, tune: float, decay: float, rate_hz: int, rng: np.random.Gen
         hit = (0.45 * bright + (0.12 * metal if kind != "shaker" else 0)) * np.exp(-t / tail_s)
         if kind == "shaker":
             hit = hit * np.minimum(t / 0.02, 1)
-    return hit.astype(np.float32)
+    samples: Samples = hit.astype(np.float32)
+    return samples

@@ -96,7 +96,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, help="3 GB of stems and songs, kept when named")
     parser.add_argument("--music", type=Path, help="recordings to measure on, never trained on")
     parser.add_argument("--evaluate-only", action="store_true", help="measure what --to holds")
-    parser.add_argument("--steps", type=int, default=Recipe.steps)
+    parser.add_argument("--steps", type=int, default=Recipe().steps)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -62,5 +62,7 @@ def _mix(bank: Path, mel_path: Path, seed: int, start: int, stop: int) -> NDArra
     )
     shelf = np.lib.format.open_memmap(mel_path, mode="r+")
     shelf[start:stop] = stretched.numpy().astype(np.float16)
-    described: NDArray[np.float32] = describe(mel.flatten(0, 1)).unflatten(0, (-1, 2)).numpy()
+    described: NDArray[np.float32] = (
+        describe(mel.flatten(0, 1)).reshape(stop - start, mel.shape[1], -1).numpy()
+    )
     return described

@@ -46,11 +46,12 @@ def describe(mel: Tensor) -> Tensor:
 def _cosines(bands: int, count: int) -> Tensor:
     k = torch.arange(count)[None, :]
     centre = torch.arange(bands)[:, None] + 0.5
-    return torch.cos(np.pi / bands * k * centre) * (2 / bands) ** 0.5
+    cosines: Tensor = torch.cos(np.pi / bands * k * centre) * (2 / bands) ** 0.5
+    return cosines
 
 
 def _modulation(mel: Tensor) -> Tensor:
-    broad = mel.unflatten(2, (BROAD_BANDS, -1)).mean(dim=3)
+    broad = mel.reshape(*mel.shape[:2], BROAD_BANDS, -1).mean(dim=3)
     spectrum = torch.fft.rfft(broad - broad.mean(dim=1, keepdim=True), dim=1).abs().square()
     levels = [spectrum[:, a:b].sum(dim=1) for a, b in pairwise(MODULATION_EDGES)]
     return torch.log(torch.cat(levels, dim=1) + 1.0)

@@ -75,7 +75,7 @@ class Mixer:
         gain -= slope * (torch.arange(bands) - cut).clamp(min=0)
         cut = torch.where(self._rand(songs, 1) < 0.25, 14 * self._rand(songs, 1), -1.0)
         gain -= 2.0 * (cut - torch.arange(bands)).clamp(min=0)
-        section = self._smooth(songs * windows, bands, spread=1.5).unflatten(0, (songs, windows))
+        section = self._smooth(songs * windows, bands, spread=1.5).reshape(songs, windows, bands)
         mel = mel + gain[:, None, None, :] + section[:, :, None, :]
         mel = mel - mel.mean(dim=(1, 2, 3), keepdim=True)
         mel = torch.maximum(mel, self._hiss(songs, windows, frames, bands))
@@ -85,7 +85,7 @@ class Mixer:
 
     def _room(self, mel: Tensor) -> Tensor:
         """Decay limited to so many dB a frame, as reverberation does; most songs."""
-        songs, _, frames, bands = mel.shape
+        songs, _, frames, _ = mel.shape
         per_frame = 0.08 + 1.0 * self._rand(songs, 1, 1)
         per_frame = torch.where(self._rand(songs, 1, 1) < 0.8, per_frame, 99.0)
         wet_db = -15 * self._rand(songs, 1, 1)

@@ -1,0 +1,179 @@
+"""Songs in SQLite: write them, read them, find them by name.
+
+Rows are 0 … N-1 in the order of (folded name, name, path): row order *is* name order, so a
+page of songs is a range of rows and "then by name" is "then by row". Row i of
+``vectors.npy`` belongs to row i here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from embed.database import Database
+from embed.errors import BundleError
+from embed.lookup import Lookup
+from embed.names import fold, plain, writable
+
+APPLICATION_ID: Final = 0x56494245  # "VIBE"
+SCHEMA_VERSION: Final = 1
+
+_SCHEMA: Final = f"""
+PRAGMA page_size = 4096;
+PRAGMA journal_mode = OFF;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+CREATE TABLE songs (
+    row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, folded TEXT NOT NULL,
+    artist TEXT, title TEXT NOT NULL, path TEXT NOT NULL, duration_s REAL NOT NULL,
+    sha256 TEXT NOT NULL, spec_digest TEXT NOT NULL
+);
+-- detail=none: 5 MB for 100,000 names instead of 14, and a match is confirmed on the name
+-- anyway. One language's words are no good here: trigrams serve every script.
+CREATE VIRTUAL TABLE names USING fts5(
+    plain, content='', detail=none, columnsize=0, tokenize='trigram case_sensitive 1'
+);
+"""
+_INDEXES: Final = """
+CREATE INDEX songs_by_sha256 ON songs (sha256);
+INSERT INTO names (names) VALUES ('optimize');
+"""
+_SONG: Final = "id, name, artist, title, path, duration_s, sha256"
+
+_SONGS_AT_A_TIME: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Song:
+    """One audio file: ``name`` is ``Artist - Title``, ``sha256`` (hex) that of its bytes.
+
+    ``sha256`` may be empty where the bytes are not known (an imported catalogue).
+    """
+
+    id: str
+    name: str
+    artist: str | None
+    title: str
+    path: str
+    duration_s: float
+    sha256: str
+
+
+def song_id(path: str) -> str:
+    """The id of the song at ``path`` (relative, with slashes): 20 hex digits, always the same."""
+    return sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+def write_catalogue(path: Path, songs: Sequence[Song], spec_digest: str) -> list[int]:
+    """Write ``songs`` to a new file at ``path``. Returns the row each of them was given.
+
+    Equal songs give equal bytes, in whatever order they come. Raises BundleError when two
+    songs have one id, or the file cannot be written.
+    """
+    keys = [(fold(song.name), song.name, song.path) for song in songs]
+    order = sorted(range(len(songs)), key=keys.__getitem__)
+    path.unlink(missing_ok=True)
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        database.executescript(_SCHEMA)
+        database.execute("BEGIN")
+        database.executemany(
+            "INSERT INTO songs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (_record(row, keys[at][0], songs[at], spec_digest) for row, at in enumerate(order)),
+        )
+        database.executemany(
+            "INSERT INTO names (rowid, plain) VALUES (?, ?)",
+            ((row, plain(songs[at].name)) for row, at in enumerate(order)),
+        )
+        database.execute("COMMIT")
+        database.executescript(_INDEXES)
+        database.execute("VACUUM")
+    except sqlite3.Error as error:
+        raise BundleError(f"{path}: {error}") from error
+    finally:
+        database.close()
+    rows = [0] * len(songs)
+    for row, at in enumerate(order):
+        rows[at] = row
+    return rows
+
+
+def _record(row: int, folded: str, song: Song, spec_digest: str) -> tuple[object, ...]:
+    values = (
+        writable(value) if isinstance(value, str) else value for value in dataclasses.astuple(song)
+    )
+    identity, name, *rest = values
+    return (row, identity, name, folded, *rest, spec_digest)
+
+
+class Catalogue:
+    """The songs of one bundle, read-only; safe to share between threads.
+
+    ``names`` holds every song's name by row: 9 MB for 100,000 songs, 5 % of their vectors.
+    Reading 75 names from SQLite instead took 40 µs, as long as the rest of a request.
+    ``lookup`` finds rows by name. ``copies`` maps a row to the first row with the same content,
+    where that is an earlier one.
+
+    Raises BundleError when the file at ``path`` is no catalogue, or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._database = Database(path)
+        try:
+            self._check_kind()
+            self.names: list[str] = self._database.column("SELECT name FROM songs ORDER BY row")
+            last = self._database.column("SELECT MAX(row) FROM songs")[0]
+            digests = self._database.column("SELECT DISTINCT spec_digest FROM songs")
+            if (last if last is not None else -1) + 1 != len(self.names):
+                raise BundleError(f"{path}: {len(self.names)} songs, but the last row is {last}")
+            if len(digests) > 1:
+                raise BundleError(f"{path}: songs of {len(digests)} specs, expected one")
+            self.copies: Mapping[int, int] = dict(
+                self._database.rows(
+                    "SELECT row, first FROM songs JOIN (SELECT sha256, MIN(row) AS first FROM songs"
+                    " WHERE sha256 <> '' GROUP BY sha256 HAVING COUNT(*) > 1) USING (sha256)"
+                    " WHERE row <> first"
+                )
+            )
+        except BundleError:
+            self.close()
+            raise
+        self.lookup = Lookup(self._database, self.names)
+        self.spec_digest: str | None = digests[0] if digests else None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._database.close()
+
+    def songs(self) -> Iterator[Song]:
+        """Every song, in row order."""
+        for start in range(0, len(self), _SONGS_AT_A_TIME):
+            sql = f"SELECT {_SONG} FROM songs WHERE row >= ? ORDER BY row LIMIT ?"  # noqa: S608
+            for row in self._database.rows(sql, start, _SONGS_AT_A_TIME):
+                yield Song(*row)
+
+    def artists(self, rows: Iterable[int]) -> list[str | None]:
+        """The folded artist of each row, None where there is none."""
+        found = [
+            self._database.column("SELECT artist FROM songs WHERE row = ?", row)[0] for row in rows
+        ]
+        return [None if artist is None else fold(artist) for artist in found]
+
+    def _check_kind(self) -> None:
+        [application] = self._database.column("PRAGMA application_id")
+        [version] = self._database.column("PRAGMA user_version")
+        if application != APPLICATION_ID:
+            raise BundleError(f"{self.path}: not a catalogue (application id {application:#x})")
+        if version != SCHEMA_VERSION:
+            raise BundleError(
+                f"{self.path}: catalogue format {version}, this program reads {SCHEMA_VERSION}"
+            )

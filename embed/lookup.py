@@ -1,0 +1,113 @@
+"""From a name as someone typed it to the rows of the songs it may mean."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Final
+
+from embed.database import Database
+from embed.names import TYPO_CUTOFF, fold, likeness, plain, trigrams
+
+_COMPARE_ALL: Final = 1_000
+"""Up to here every name is compared with a misspelt one (6 ms); above, the likeliest."""
+
+_LIKELIEST: Final = 400
+
+_TRIGRAMS: Final = 64
+"""Trigrams of a query that are looked up: FTS5 refuses expressions deeper than 256."""
+
+
+class Lookup:
+    """Finds the songs of an open catalogue by name; safe to share between threads.
+
+    ``names`` are the songs' names by row. Every method raises BundleError when the
+    catalogue's file turns out to be damaged.
+    """
+
+    def __init__(self, database: Database, names: Sequence[str]) -> None:
+        self._database = database
+        self._names = names
+
+    def exact(self, name: str) -> list[int]:
+        """Rows of the songs with this name, case and spacing aside."""
+        # Names are in the order of their folded form, and 7 of 75 are looked at (17 of 100,000)
+        # in a tenth of the time that SQLite takes to begin.
+        folded = fold(name)
+        row = bisect_left(self._names, folded, key=fold)
+        found: list[int] = []
+        while row < len(self._names) and fold(self._names[row]) == folded:
+            found.append(row)
+            row += 1
+        return found
+
+    def containing(self, part: str, start: int = 0, limit: int = -1) -> list[int]:
+        """Rows, ``start`` and up, of songs whose folded name holds ``part``; all with limit -1."""
+        folded = fold(part)
+        terms = _terms(plain(folded))
+        if terms:
+            return self._database.column(
+                "SELECT songs.row FROM names CROSS JOIN songs ON songs.row = names.rowid"
+                " WHERE names MATCH ? AND names.rowid >= ? AND instr(songs.folded, ?)"
+                " ORDER BY names.rowid LIMIT ?",
+                *(" ".join(terms), start, folded, limit),
+            )
+        # One or two letters, or only punctuation: no trigram to look up.
+        return self._database.column(
+            "SELECT row FROM songs WHERE row >= ? AND instr(folded, ?) ORDER BY row LIMIT ?",
+            *(start, folded, limit),
+        )
+
+    def find(self, name: str, limit: int = -1) -> list[int]:
+        """Rows of the songs that ``name`` means, equally good matches by name; [] for none.
+
+        The first of these that finds any: the exact name, a part of the name, the name with
+        typos (of these only the best). All rows with limit -1.
+        """
+        if not fold(name):
+            return []
+        rows = self.exact(name) or self.containing(name, limit=limit) or self._misspelt(name)
+        return rows if limit < 0 else rows[:limit]
+
+    def _misspelt(self, name: str) -> list[int]:
+        found = self.alike(name, _LIKELIEST)
+        best = max(found[0][1], TYPO_CUTOFF) if found else TYPO_CUTOFF
+        return [row for row, score in found if score >= best]
+
+    def alike(self, name: str, limit: int) -> list[tuple[int, float]]:
+        """The most similarly spelt names as (row, score 0–100), best first, then by row."""
+        query = plain(name)
+        rows = self._likeliest(query)
+        scores = likeness(query, [plain(self._names[row]) for row in rows]).tolist()
+        best = sorted(zip(rows, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
+        return best[:limit]
+
+    def _likeliest(self, query: str) -> Sequence[int]:
+        """Rows whose names share trigrams with ``query``: rare ones count for more."""
+        if len(self._names) <= _COMPARE_ALL:
+            return range(len(self._names))
+        budget = len(self._names) // 2 + 10_000
+        found: list[tuple[int, str]] = []
+        for term in _terms(query):
+            [count] = self._database.column("SELECT COUNT(*) FROM names WHERE names MATCH ?", term)
+            found += [(count, term)] * (count > 0)
+        parts: list[str] = []
+        values: list[object] = []
+        for count, term in sorted(found):
+            budget -= count
+            if parts and budget < 0:
+                break
+            parts.append("SELECT rowid, ? AS weight FROM names WHERE names MATCH ?")
+            values += [1 / (count + len(self._names) / 1000), term]
+        if not parts:
+            return []
+        return self._database.column(
+            f"SELECT rowid FROM ({' UNION ALL '.join(parts)}) GROUP BY rowid"  # noqa: S608
+            f" ORDER BY SUM(weight) DESC, rowid LIMIT {_LIKELIEST}",
+            *values,
+        )
+
+
+def _terms(query: str) -> list[str]:
+    """The trigrams of a plain query as FTS5 terms."""
+    return [f'"{trigram}"' for trigram in trigrams(query)[:_TRIGRAMS]]

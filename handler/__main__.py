@@ -1,0 +1,101 @@
+"""``python -m handler``: the API on a port, by uvicorn.
+
+Exit codes: 0 stopped by SIGTERM or Ctrl-C, 2 wrong use, no bundle, or no port.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import socket
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+import uvicorn
+
+from handler.schemas import SongsQuery
+from handler.settings import SETTINGS, Settings
+
+_BACKLOG = 2048
+"""Connections that may wait to be accepted; uvicorn's own default."""
+
+
+def _help() -> str:
+    lines = [
+        f"  {setting.name}  {setting.description}"
+        + (f" [{setting.default}]" if setting.default is not None else "")
+        for setting in SETTINGS
+    ]
+    return "\b\nSettings, from the environment (an option wins over its variable):\n" + "\n".join(
+        lines
+    )
+
+
+@click.command(epilog=_help())
+@click.option("--bundle", metavar="BUNDLE", help="The bundle to serve.  [VIBE_BUNDLE]")
+@click.option("--host", help="Address to listen on.  [VIBE_HOST]")
+@click.option("--port", metavar="PORT", help="Port to listen on.  [VIBE_PORT]")
+def main(bundle: str | None, host: str | None, port: str | None) -> None:
+    """Serve the songs of a bundle over HTTP."""
+    for name, value in (("VIBE_BUNDLE", bundle), ("VIBE_HOST", host), ("VIBE_PORT", port)):
+        if value is not None:
+            os.environ[name] = value
+    # Only now: importing it reads the settings and opens the bundle.
+    from handler import main as wiring  # noqa: PLC0415
+
+    settings = wiring.settings
+    listening = _listen(settings)
+    config = uvicorn.Config(
+        wiring.app,
+        lifespan="off",
+        log_level="info" if settings.access_log else "warning",
+        access_log=settings.access_log,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=settings.shutdown_s,
+    )
+    # uvicorn raises the signal again once it has shut down: that is a good end, not a death.
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    songs = wiring.service.health()["songs_loaded"]
+    first = wiring.service.songs(SongsQuery(limit=1))["songs"][0]
+    _Server(config, f"{songs:,} songs", first).run([listening])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, saying where it is, and what to try, once it can answer."""
+
+    def __init__(self, config: uvicorn.Config, what: str, example: str) -> None:
+        super().__init__(config)
+        self._what = what
+        self._example = shlex.quote(json.dumps({"song": example}, ensure_ascii=False))
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start listening, and say so."""
+        await super().startup(sockets)
+        host, port, *_ = (sockets or [])[0].getsockname()
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        click.echo(f"{self._what} at {url}, documented at {url}/docs. Try:")
+        click.echo(f"  curl {url}/recommend -H 'content-type: application/json' -d {self._example}")
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    address = (settings.host, settings.port)
+    try:
+        return socket.create_server(address, family=family, backlog=_BACKLOG)
+    except OSError as error:
+        print(f"handler: {settings.host}:{settings.port}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _leave(signal_number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""What can be set from outside: environment variables, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from embed.errors import VibeError
+
+
+class SettingsError(VibeError):
+    """A setting is missing, or makes no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable; ``default`` None means that it must be given."""
+
+    name: str
+    default: str | None
+    description: str
+
+
+SETTINGS: Final = (
+    Setting("VIBE_BUNDLE", None, "the bundle to serve: a directory"),
+    Setting("VIBE_HOST", "127.0.0.1", "address to listen on; 0.0.0.0 for every one"),
+    Setting("VIBE_PORT", "8000", "port to listen on, 0 to 65535; 0 takes a free one"),
+    Setting("VIBE_MAX_BODY_BYTES", "65536", "longest request body, 1 or more"),
+    Setting("VIBE_SHUTDOWN_S", "10", "seconds that running requests get on SIGTERM, 0 or more"),
+    Setting("VIBE_ACCESS_LOG", "off", "on or off: a line for every request"),
+)
+"""Every setting, once; the README's table is held equal to this one by a test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings, in their types."""
+
+    bundle: Path
+    host: str
+    port: int
+    max_body_bytes: int
+    shutdown_s: int
+    access_log: bool
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings in ``environment``; an empty variable counts as absent.
+
+    Raises SettingsError that names the variable, its value and what was expected.
+    """
+    values: dict[str, str] = {}
+    for setting in SETTINGS:
+        value = environment.get(setting.name) or setting.default
+        if value is None:
+            raise SettingsError(f"{setting.name}: not set, expected {setting.description}")
+        values[setting.name] = value
+    return Settings(
+        bundle=Path(values["VIBE_BUNDLE"]),
+        host=values["VIBE_HOST"],
+        port=_number(values, "VIBE_PORT", 0, 65_535),
+        max_body_bytes=_number(values, "VIBE_MAX_BODY_BYTES", 1),
+        shutdown_s=_number(values, "VIBE_SHUTDOWN_S", 0),
+        access_log=_choice(values, "VIBE_ACCESS_LOG", {"on": True, "off": False}),
+    )
+
+
+def _number(values: Mapping[str, str], name: str, least: int, most: int | None = None) -> int:
+    text = values[name]
+    # isdecimal alone lets other scripts' digits pass, and int() takes 1_000 and " 5".
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else -1
+    if number < least or (most is not None and number > most):
+        upper = "or more" if most is None else f"to {most}"
+        raise SettingsError(f"{name}: {text!r}, expected a whole number, {least} {upper}")
+    return number
+
+
+def _choice(values: Mapping[str, str], name: str, choices: Mapping[str, bool]) -> bool:
+    try:
+        return choices[values[name]]
+    except KeyError:
+        expected = " or ".join(choices)
+        raise SettingsError(f"{name}: {values[name]!r}, expected {expected}") from None
