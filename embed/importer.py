@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,28 +19,15 @@ from embed.catalogue import Song, song_id
 from embed.errors import BundleError
 from embed.spec import EMBEDDING_SIZE, Spec
 from embed.tags import clean
+from embed.unpickle import load_pickle
 from embed.writer import BundleWriter
 
-_ADMITTED: Final = frozenset(
-    {
-        ("numpy", "ndarray"),
-        ("numpy", "dtype"),
-        ("numpy.core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy.core.multiarray", "scalar"),
-        ("numpy._core.multiarray", "scalar"),
-        ("numpy.core.numeric", "_frombuffer"),
-        ("numpy._core.numeric", "_frombuffer"),
-        ("collections", "OrderedDict"),
-        ("builtins", "list"),
-        ("builtins", "dict"),
-        ("builtins", "tuple"),
-        ("builtins", "set"),
-        ("builtins", "frozenset"),
-        ("builtins", "bytearray"),
-        # How protocol 2 and older write an array's bytes.
-        ("_codecs", "encode"),
-    }
+_KEYS: Final = ("names", "embeddings")
+
+# A damaged pickle or archive fails in any of these ways.
+_DAMAGED: Final = (
+    *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, ImportError),
+    *(EOFError, MemoryError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error),
 )
 
 
@@ -84,13 +73,17 @@ def _song(number: int, name: str) -> Song:
 
 
 def _checked(value: Mapping[str, Any], file: Path) -> tuple[list[str], NDArray[np.float64]]:
-    missing = [key for key in ("names", "embeddings") if key not in value]
+    missing = [key for key in _KEYS if key not in value]
     if missing:
-        raise BundleError(f"{file}: missing {' and '.join(missing)} (it has {sorted(value)})")
-    raw_names: Sequence[object] = list(value["names"])
+        keys = sorted(map(str, value))
+        raise BundleError(f"{file}: missing {' and '.join(missing)} (it has {keys})")
+    names = value["names"]
+    if not (isinstance(names, list | tuple) or (isinstance(names, np.ndarray) and names.ndim == 1)):
+        raise BundleError(f"{file}: names is {names!r:.80}, expected a list of texts")
+    raw_names: Sequence[object] = list(names)
     for i, name in enumerate(raw_names):
         if not isinstance(name, str) or not clean(name):
-            raise BundleError(f"{file}: names[{i}] is {name!r}, expected a text")
+            raise BundleError(f"{file}: names[{i}] is {name!r:.80}, expected a text")
     try:
         embeddings = np.asarray(value["embeddings"], dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -101,7 +94,8 @@ def _checked(value: Mapping[str, Any], file: Path) -> tuple[list[str], NDArray[n
             f"{file}: embeddings have shape {embeddings.shape} for {len(raw_names)} names, "
             f"expected (N, {EMBEDDING_SIZE}) with N names, N above 0"
         )
-    lengths = np.linalg.norm(embeddings, axis=1)
+    with np.errstate(over="ignore"):  # an infinite length is named below
+        lengths = np.linalg.norm(embeddings, axis=1)
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
     if len(bad):
         raise BundleError(
@@ -116,37 +110,32 @@ def _read(file: Path) -> Mapping[str, Any]:
         if zipfile.is_zipfile(file):
             return _read_npz(file)
         with file.open("rb") as stream:
-            value = _Unpickler(stream).load()
+            value = load_pickle(stream)
     except OSError as error:
         raise BundleError(f"{file}: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
-        raise BundleError(f"{file}: not read: {error}") from error
-    except (
-        EOFError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        ImportError,
-        MemoryError,
-        UnicodeError,
-        zipfile.BadZipFile,
-    ) as error:
-        # A damaged pickle fails in any of these ways.
-        raise BundleError(f"{file}: neither a NumPy archive nor a pickle ({error})") from error
+        raise BundleError(f"{file}: not read: {_line(error)}") from error
+    except _DAMAGED as error:
+        raise BundleError(
+            f"{file}: neither a NumPy archive nor a pickle ({_line(error)})"
+        ) from error
     if not isinstance(value, Mapping):
         raise BundleError(f"{file}: holds a {type(value).__name__}, expected a dictionary")
     return value
 
 
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
 def _read_npz(file: Path) -> Mapping[str, Any]:
     with zipfile.ZipFile(file) as archive:
         members = [name for name in archive.namelist() if name.endswith(".npy")]
-        return {name.removesuffix(".npy"): _read_npy(archive, name) for name in members}
+        keys = [name.removesuffix(".npy") for name in members]
+        return {key: _read_npy(archive, f"{key}.npy") if key in _KEYS else None for key in keys}
 
 
-def _read_npy(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+def _read_npy(archive: zipfile.ZipFile, name: str) -> object:
     """One array; one of Python objects goes through the same narrow unpickler."""
     with archive.open(name) as stream:
         version = np.lib.format.read_magic(stream)
@@ -157,22 +146,6 @@ def _read_npy(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
         )
         _, _, dtype = read_header(stream)
         if dtype.hasobject:
-            objects: NDArray[Any] = _Unpickler(stream).load()
-            return objects
+            return load_pickle(stream)
     with archive.open(name) as stream:
-        array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
-        return array
-
-
-class _Unpickler(pickle.Unpickler):
-    """Admits NumPy arrays and plain containers; anything else could run code on load."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__(stream)
-
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) in _ADMITTED:
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(
-            f"it holds {module}.{name}; only NumPy arrays and plain containers are admitted"
-        )
+        return np.lib.format.read_array(stream, allow_pickle=False)

@@ -57,7 +57,10 @@ def _round(
     vectors: NDArray[np.float32],
 ) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float32]]:
     """int8 codes ``(n, 512)``, scales and lengths of the rests ``(n,)`` of unit vectors."""
-    scales = np.abs(vectors).max(axis=1) / np.float32(_STEPS)
-    codes = np.rint(vectors / scales[:, np.newaxis])
-    rests = vectors - codes * scales[:, np.newaxis]
-    return codes.astype(np.int8), scales, np.sqrt(np.vecdot(rests, rests))
+    largest = np.maximum(vectors.max(axis=1), -vectors.min(axis=1))
+    scales = largest / np.float32(_STEPS)
+    numbers = vectors * (_STEPS / largest)[:, np.newaxis]
+    codes = np.rint(numbers, out=numbers).astype(np.int8)
+    numbers *= scales[:, np.newaxis]
+    numbers -= vectors
+    return codes, scales, np.sqrt(np.vecdot(numbers, numbers))

@@ -17,7 +17,7 @@ from typing import NoReturn
 import click
 import uvicorn
 
-from handler.schemas import SongsQuery
+from handler.schemas import parse_songs
 from handler.settings import SETTINGS, Settings
 
 _BACKLOG = 2048
@@ -62,7 +62,7 @@ def main(bundle: str | None, host: str | None, port: str | None) -> None:
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     songs = wiring.service.health()["songs_loaded"]
-    first = wiring.service.songs(SongsQuery(limit=1))["songs"][0]
+    first = wiring.service.songs(parse_songs([("limit", "1")]))["songs"][0]
     _Server(config, f"{songs:,} songs", first).run([listening])
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from embed.errors import SearchError
 from embed.index import Index
-from handler.choice import Choice, Recordings
+from handler.choice import Choice
+from handler.recordings import Recordings
 from handler.schemas import InvalidRequestError, RecommendRequest, SongsQuery, shown
 
 MAX_ALSO: Final = 20
@@ -30,13 +31,16 @@ class NoSuchSongError(SearchError):
         self.suggestions = list(suggestions)
 
 
-class Songs(Recordings, Protocol):
+class Songs(Protocol):
     """What the service needs of a catalogue; see ``embed.catalogue.Catalogue``."""
 
     @property
     def names(self) -> Sequence[str]: ...
     @property
     def lookup(self) -> Names: ...
+    @property
+    def copies(self) -> Mapping[int, int]: ...
+    def artists(self, rows: Sequence[int]) -> list[str | None]: ...
 
 
 class Names(Protocol):
@@ -62,6 +66,7 @@ class Service:
     def __init__(self, songs: Songs, index: Index, about: About) -> None:
         self._songs = songs
         self._index = index
+        self._recordings = Recordings(index, songs.copies)
         self._about = about
 
     @property
@@ -102,8 +107,9 @@ class Service:
         meant = [self._find(name) for name in asked]
         excluded = [(name, self._songs.lookup.find(name)) for name in request.exclude]
         choice = Choice(
-            self._songs,
             self._index,
+            self._recordings,
+            self._songs.artists,
             request,
             seeds=list(dict.fromkeys(rows[0] for rows in meant)),
             excluded={row for _, rows in excluded for row in rows},
