@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -12,27 +14,23 @@ import numpy as np
 import pytest
 import soundfile
 
+from embed.encoder import Encoder
+from embed.mel import log_mel
+from embed.sample import MODEL_PATH, PREPROCESSOR_PATH
 from embed.sample.effects import compress, echo, equalise, fast_size
 from embed.sample.songs import FORMATS, PEAK, Song, play, sample_songs, write_song, write_songs
 from embed.sample.styles import STYLES
 from embed.sample.synth import DRUMS, Timbre, drum, harmonic, note
+from embed.spec import FrontEnd
+from embed.windows import window_starts
 
+HELD_OUT_SEED = 99
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".opus", ".aiff"}
 
 
 def short(index: int, seed: int = 1) -> Song:
     """Song ``index``, cut to two seconds: playing costs by the second."""
-    song = sample_songs(index + 1, seed)[index]
-    return Song(
-        song.index,
-        song.style,
-        song.title,
-        song.suffix,
-        song.rate_hz,
-        song.subtype,
-        song.channels,
-        duration_s=2.0,
-    )
+    return dataclasses.replace(sample_songs(index + 1, seed)[index], duration_s=2.0)
 
 
 def test_forty_eight_songs_of_eight_styles_with_names_apart() -> None:
@@ -41,7 +39,7 @@ def test_forty_eight_songs_of_eight_styles_with_names_apart() -> None:
     assert len(STYLES) == 8
     assert len({song.name.casefold() for song in songs}) == 48
     assert {song.suffix for song in songs} == SUFFIXES
-    assert {song.rate_hz for song in songs} == {22_050, 32_000, 44_100, 48_000}
+    assert {song.rate_hz for song in songs} == {22_050, 24_000, 32_000, 44_100, 48_000}
     assert {song.channels for song in songs} == {1, 2}
     for song in songs:
         assert song.name == f"{song.style.artist} - {song.title}"
@@ -152,3 +150,46 @@ def test_the_command_writes_songs_and_refuses_none(tmp_path: Path) -> None:
     )
     assert wrong.returncode == 2
     assert "--count is 0, expected 1 or more" in wrong.stderr
+
+
+@pytest.fixture(scope="module")
+def embedded() -> tuple[list[str], np.ndarray]:
+    """Styles of 24 songs of another seed, and their two windows' embeddings ``(24, 2, 512)``."""
+    front_end = FrontEnd.from_preprocessor(json.loads(PREPROCESSOR_PATH.read_text()), "sample")
+    encoder = Encoder(MODEL_PATH, front_end)
+    songs = [
+        dataclasses.replace(song, rate_hz=48_000, channels=1, duration_s=24.0)
+        for song in sample_songs(24, seed=HELD_OUT_SEED)
+    ]
+    rows = []
+    for song in songs:
+        samples = play(song, seed=HELD_OUT_SEED)[:, 0]
+        for start in window_starts(len(samples), front_end.window_samples, 2):
+            window = samples[start : start + front_end.window_samples]
+            rows.append(encoder.embed(log_mel(window, front_end)))
+    return [song.style.name for song in songs], np.stack(rows).reshape(24, 2, 512)
+
+
+@pytest.mark.parametrize("least", [0.9])
+def test_a_window_finds_the_other_of_its_song(
+    embedded: tuple[list[str], np.ndarray], least: float
+) -> None:
+    flat = embedded[1].reshape(48, 512)
+    similar = flat @ flat.T
+    np.fill_diagonal(similar, -1)
+    assert (similar.argmax(axis=1) == np.arange(48) ^ 1).mean() >= least
+
+
+@pytest.mark.parametrize("least", [0.85])
+def test_the_nearest_other_song_is_of_the_same_style(
+    embedded: tuple[list[str], np.ndarray], least: float
+) -> None:
+    styles, rows = np.array(embedded[0]), embedded[1].mean(axis=1)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    similar = rows @ rows.T
+    np.fill_diagonal(similar, -1)
+    assert (styles[similar.argmax(axis=1)] == styles).mean() >= least
+
+
+def test_the_model_is_small() -> None:
+    assert MODEL_PATH.stat().st_size <= 8_000_000

@@ -1,4 +1,4 @@
-"""Writes the sample songs: eight styles, six file formats, four sample rates, with tags."""
+"""Writes the sample songs: eight styles, six file formats, five sample rates, with tags."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ PEAK: Final = 0.7
 FORMATS: Final = (
     (".wav", 44_100, "PCM_16"),
     (".flac", 48_000, "PCM_16"),
-    (".ogg", 44_100, "VORBIS"),
-    (".mp3", 44_100, "MPEG_LAYER_III"),
-    (".opus", 48_000, "OPUS"),
+    (".ogg", 32_000, "VORBIS"),
+    (".mp3", 32_000, "MPEG_LAYER_III"),
+    (".opus", 24_000, "OPUS"),
     (".wav", 22_050, "PCM_16"),
     (".flac", 32_000, "PCM_24"),
     (".aiff", 22_050, "PCM_16"),
@@ -92,7 +92,7 @@ def sample_songs(count: int = DEFAULT_COUNT, seed: int = DEFAULT_SEED) -> list[S
                 rate_hz=rate_hz,
                 subtype=subtype,
                 channels=1 if index % 5 == 4 else 2,
-                duration_s=float(rng.uniform(24, 32)),
+                duration_s=float(rng.uniform(22, 30)),
             )
         )
     return songs
@@ -116,7 +116,8 @@ def play(song: Song, seed: int = DEFAULT_SEED) -> NDArray[np.float32]:
         samples = render(_varied(layer, rng), plan, song.duration_s, rate_hz, rng)
         mix[0] += samples * np.float32(np.sqrt(0.5 - 0.5 * layer.pan))
         mix[1] += samples * np.float32(np.sqrt(0.5 + 0.5 * layer.pan))
-    mix += style.hiss * rng.standard_normal(mix.shape, dtype=np.float32)
+    if style.hiss:
+        mix += np.float32(style.hiss) * rng.standard_normal(mix.shape, dtype=np.float32)
     if song.channels == 1:
         mix = mix.mean(axis=0, keepdims=True)
     mix = reverb(mix, rate_hz, style.reverb_s, style.reverb_mix * rng.uniform(0.7, 1.2), rng)

@@ -35,22 +35,35 @@ class Teacher:
 
 
 def fit(described: Tensor, rank: int, width: int) -> Teacher:
-    """Fits on descriptors ``(songs, 2, D)``; keeps ``rank`` directions.
-
-    They are turned at random into ``width`` dimensions, which leaves cosines alone and
-    spreads what is said over the whole embedding.
-    """
+    """Fits on descriptors ``(songs, 2, D)``; keeps ``rank`` directions in ``width`` dimensions."""
     mean, spread = described.mean(dim=(0, 1)), described.std(dim=(0, 1)).clamp(min=1e-6)
     scaled = ((described - mean) / spread).clamp(-CLIP, CLIP).double()
-    within = (scaled[:, 0] - scaled[:, 1]) / 2**0.5
-    within = within.T @ within / len(described)
-    between = scaled.mean(dim=1)
-    between = between.T @ between / len(described)
-    ridge = RIDGE * within.diag().mean() * torch.eye(len(within), dtype=torch.float64)
-    whiten = torch.linalg.inv(torch.linalg.cholesky(within + ridge))
+    directions = fisher(scaled, rank, RIDGE)
+    return Teacher(mean, spread, spread_over(directions, width).float())
+
+
+def fisher(centred: Tensor, rank: int, ridge: float) -> Tensor:
+    """Fisher's discriminant of centred float64 features ``(songs, 2, D)``: ``(D, rank)``.
+
+    Along every direction the two windows of one song differ by one unit in the mean.
+    """
+    within = (centred[:, 0] - centred[:, 1]) / 2**0.5
+    within = within.T @ within / len(centred)
+    between = centred.mean(dim=1)
+    between = between.T @ between / len(centred)
+    share = ridge * within.diag().mean() * torch.eye(len(within), dtype=torch.float64)
+    whiten = torch.linalg.inv(torch.linalg.cholesky(within + share))
     _, vectors = torch.linalg.eigh(whiten @ between @ whiten.T)
-    directions = whiten.T @ vectors[:, -rank:]
+    directions: Tensor = whiten.T @ vectors[:, -rank:]
+    return directions
+
+
+def spread_over(directions: Tensor, width: int) -> Tensor:
+    """``(D, rank)`` turned at random into ``(D, width)``.
+
+    Cosines stay, and what is said is spread over the whole embedding.
+    """
     generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(width, rank, generator=generator, dtype=torch.float64)
-    turned = directions @ torch.linalg.qr(noise).Q.T
-    return Teacher(mean, spread, turned.float())
+    noise = torch.randn(width, directions.shape[1], generator=generator, dtype=torch.float64)
+    turned: Tensor = directions @ torch.linalg.qr(noise).Q.T
+    return turned
