@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +22,15 @@ def stage_songs(
 ) -> None:
     """Stage ``catalogue.sqlite`` and ``vectors.npy``; row i of one is row i of the other.
 
-    ``vector`` gives a song's unit embedding, float32 ``(512,)``. Rows are written through a
-    memory map, so that the whole matrix need not fit into memory.
+    ``vector`` gives a song's unit embedding, float32 ``(512,)``. Rows are written one by one,
+    so that the whole matrix need not fit into memory; not through a memory map, where a full
+    disk is no error but the end of the process.
     """
     rows = write_catalogue(writer.stage(CATALOGUE_FILE), songs, spec.digest)
-    vectors = np.lib.format.open_memmap(
-        writer.stage(VECTORS_FILE), "w+", np.dtype("<f4"), (len(songs), EMBEDDING_SIZE)
-    )
-    for song, row in zip(songs, rows, strict=True):
-        vectors[row] = vector(song)
-    vectors.flush()
+    in_row_order = sorted(zip(rows, songs, strict=True), key=itemgetter(0))
+    shape = (len(songs), EMBEDDING_SIZE)
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with writer.stage(VECTORS_FILE).open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for _, song in in_row_order:
+            file.write(vector(song).astype("<f4").reshape(EMBEDDING_SIZE).tobytes())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,13 +16,13 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pebble import ProcessExpired
 
 from embed.encoder import Encoder
 from embed.errors import VibeError
-from embed.prepare import Prepared, PreparePool, Work
+from embed.prepare import Prepared, Work, prepare, prepare_pool
 from embed.scan import SongFile
 from embed.windows import pool
+from embed.workers import WorkerDied, WorkerPool
 
 _IN_FLIGHT_PER_WORKER: Final = 3
 """One being prepared, one waiting, one being encoded: enough that neither side ever idles."""
@@ -55,22 +55,28 @@ class Batch:
     """Iterate to get each song's Outcome, in the order in which they finish."""
 
     def __init__(
-        self, songs: Iterable[SongFile], work: Work, encoder: Encoder, workers: int
+        self,
+        songs: Iterable[SongFile],
+        work: Work,
+        encoder: Encoder,
+        workers: int,
+        prepare: Callable[[SongFile, Work], Prepared] = prepare,
     ) -> None:
         self._todo = iter(songs)
         self._work = work
         self._encoder = encoder
         self._workers = workers
+        self._prepare = prepare
         self._events: queue.SimpleQueue[tuple[SongFile, Future[Any], bool]] = queue.SimpleQueue()
         self._encoding: dict[str, _Encoding] = {}
         self._embedded = set(work.known)
 
     def __iter__(self) -> Iterator[Outcome]:
         with (
-            PreparePool(self._work, self._workers) as prepare_pool,
+            prepare_pool(self._work, self._workers, self._prepare) as preparing,
             ThreadPoolExecutor(self._workers, "encoder") as encode_pool,
         ):
-            in_flight = self._fill(prepare_pool, self._workers * _IN_FLIGHT_PER_WORKER)
+            in_flight = self._fill(preparing, self._workers * _IN_FLIGHT_PER_WORKER)
             while in_flight:
                 song, future, is_prepared = self._events.get()
                 if is_prepared:
@@ -78,13 +84,13 @@ class Batch:
                 else:
                     outcomes = self._on_encoded(song, future)
                 in_flight -= len(outcomes)
-                in_flight += self._fill(prepare_pool, len(outcomes))
+                in_flight += self._fill(preparing, len(outcomes))
                 yield from outcomes
 
-    def _fill(self, prepare_pool: PreparePool, places: int) -> int:
+    def _fill(self, preparing: WorkerPool[SongFile, Prepared], places: int) -> int:
         songs = list(islice(self._todo, places))
         for song in songs:
-            self._tell_when_done(prepare_pool.submit(song), song, is_prepared=True)
+            self._tell_when_done(preparing.submit(song), song, is_prepared=True)
         return len(songs)
 
     def _tell_when_done(self, future: Future[Any], song: SongFile, *, is_prepared: bool) -> None:
@@ -135,7 +141,7 @@ class Batch:
                 return f"took longer than {self._work.timeout_s:g} s to decode; given up"
             case MemoryError():
                 return f"needs more than {self._work.memory_mib} MiB to decode; given up"
-            case ProcessExpired():
+            case WorkerDied():
                 return f"the decoder crashed ({_exit_name(error.exitcode)})"
             case OSError():
                 return error.strerror or str(error)

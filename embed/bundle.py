@@ -59,6 +59,7 @@ def open_bundle(root: Path) -> Bundle:
     place = str(root / MANIFEST_FILE)
     for attempt in range(_OPEN_TRIES):
         data = _manifest_bytes(root)
+        is_moving = (root / PENDING).exists()
         try:
             bundle = Bundle(root, Manifest.from_bytes(data, place))
             for name, info in bundle.manifest.files.items():
@@ -68,8 +69,9 @@ def open_bundle(root: Path) -> Bundle:
                         f"{root / name}: {size} bytes, the manifest says {info.bytes}"
                     )
         except (BundleError, OSError) as error:
-            # A writer may have moved files between the two looks: look again, if so.
-            if attempt + 1 < _OPEN_TRIES and _manifest_bytes(root) != data:
+            # A writer may have moved files between two looks: look again, if so.
+            has_moved = is_moving or _manifest_bytes(root) != data
+            if attempt + 1 < _OPEN_TRIES and has_moved:
                 continue
             if isinstance(error, OSError):
                 raise BundleError(
@@ -85,14 +87,16 @@ def load_bundle(root: Path, load: Callable[[Bundle], T]) -> T:
 
     What ``load`` opened belongs to one and the same bundle. Raises BundleError.
     """
-    for _ in range(_OPEN_TRIES):
+    for attempt in range(_OPEN_TRIES):
         bundle = open_bundle(root)
+        is_moving = (root / PENDING).exists()
         try:
             loaded = load(bundle)
         except (BundleError, OSError):
-            if bundle.is_current():
-                raise
-            continue
+            has_moved = is_moving or not bundle.is_current()
+            if attempt + 1 < _OPEN_TRIES and has_moved:
+                continue
+            raise
         if bundle.is_current():
             return loaded
     raise BundleError(f"{root}: is being rewritten without pause")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,8 @@ _KEYS: Final = ("names", "embeddings")
 # A damaged pickle or archive fails in any of these ways.
 _DAMAGED: Final = (
     *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, ImportError),
-    *(EOFError, MemoryError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error),
+    *(EOFError, MemoryError, RuntimeError, SyntaxError, tokenize.TokenError),
+    *(struct.error, zipfile.BadZipFile, zlib.error),
 )
 
 

@@ -73,6 +73,7 @@ class ExactIndex:
             if self._songs < sieve_from:
                 self._all = self._read(0, self._songs)
                 _check_lengths(self._all, 0, path)
+                self._file.close()
             else:
                 self._sieve = self._sifted(path)
         except BundleError:
@@ -108,10 +109,11 @@ class ExactIndex:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
         # vecdot sums each row by itself, so a row's similarity does not depend on the rows
         # around it and equal embeddings tie exactly; a matrix product promises neither.
-        if self._sieve is None:
+        if self._all is not None:
             similarities = np.vecdot(self._all, query)
             places = _best(similarities, count)
             return places, similarities[places]
+        assert self._sieve is not None
         rows = self._sieve.candidates(query, count)
         similarities = np.empty(len(rows), np.float32)
         for start in range(0, len(rows), _CHUNK_ROWS):
@@ -140,7 +142,7 @@ class ExactIndex:
         return vectors
 
     def _read_into(self, vectors: Vectors, row: int) -> None:
-        wanted = memoryview(vectors).cast("B")
+        wanted = vectors.reshape(-1).view(np.uint8).data
         offset = self._begin + row * _ROW_BYTES
         while len(wanted):  # one read gives at most 2 GB
             count = os.preadv(self._file.fileno(), [wanted], offset)

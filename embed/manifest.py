@@ -19,6 +19,13 @@ CATALOGUE_FILE: Final = "catalogue.sqlite"
 VECTORS_FILE: Final = "vectors.npy"
 
 
+# What reading any JSON at all as a manifest may end in.
+_UNREADABLE: Final = (
+    *(ValueError, TypeError, KeyError, AttributeError),
+    *(OverflowError, RecursionError, ModelError),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class FileInfo:
     """Size and SHA-256 (hex) of one file of a bundle."""
@@ -115,7 +122,7 @@ class Manifest:
         except BundleError as error:
             text = str(error)
             raise (error if text.startswith(place) else BundleError(f"{place}: {text}")) from None
-        except (ValueError, TypeError, KeyError, AttributeError, ModelError) as error:
+        except _UNREADABLE as error:
             reason = f"missing {error}" if isinstance(error, KeyError) else str(error)
             raise BundleError(f"{place}: not a bundle's manifest: {reason}") from error
 
@@ -132,6 +139,8 @@ def _same(what: str, left: object, right: object, place: str) -> None:
 def _inside(name: str, place: str) -> str:
     """``name``, when it stays inside the bundle: manifests may come from strangers' stores."""
     path = PurePosixPath(name)
-    if path.is_absolute() or not path.parts or ".." in path.parts or str(path) != name:
+    is_inside = path.parts and not path.is_absolute() and ".." not in path.parts
+    # Names that begin with a dot are the writer's own; a NUL is in no file's name.
+    if not is_inside or name.startswith(".") or "\0" in name or str(path) != name:
         raise BundleError(f"{place}: lists {name!r}, which is no path inside a bundle")
     return name

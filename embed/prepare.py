@@ -7,16 +7,15 @@ its own song and its worker, which is replaced.
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
+import os
 import time
-from concurrent.futures import Future
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Final, Self
+from functools import partial
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pebble import ProcessPool
 from threadpoolctl import threadpool_limits
 
 from embed.audio import read_windows
@@ -25,6 +24,7 @@ from embed.mel import log_mel
 from embed.scan import SongFile
 from embed.spec import FrontEnd, Windows
 from embed.tags import Credit, read_credit
+from embed.workers import WorkerPool
 
 SONG_TIMEOUT_S: Final = 120.0
 """The slowest honest song seen, a 10 h MP3, takes about 3 s."""
@@ -83,55 +83,30 @@ def prepare(song: SongFile, work: Work) -> Prepared:
     return Prepared(sha256, credit, duration_s, log_mels, seconds)
 
 
-class PreparePool:
-    """Worker processes that ``prepare`` songs; a context manager."""
-
-    def __init__(self, work: Work, workers: int) -> None:
-        self._work = work
-        self._pool = ProcessPool(
-            max_workers=workers,
-            # Decoders see strangers' files: each worker begins clean, with nothing forked.
-            context=multiprocessing.get_context("spawn"),
-            initializer=_start_worker,
-            initargs=(work,),
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._pool.close()
-        else:
-            self._pool.stop()
-        self._pool.join()
-
-    def submit(self, song: SongFile) -> Future[Any]:
-        """A future ``Prepared``; TimeoutError or ProcessExpired when the worker was lost."""
-        future: Future[Any] = self._pool.schedule(
-            _prepare_here, args=[song], timeout=self._work.timeout_s
-        )
-        return future
+def prepare_pool(
+    work: Work, workers: int, prepare: Callable[[SongFile, Work], Prepared] = prepare
+) -> WorkerPool[SongFile, Prepared]:
+    """Worker processes that ``prepare`` songs, each within ``work``'s time and memory."""
+    call, begin = partial(_call, prepare, work), partial(_begin, work.memory_mib)
+    return WorkerPool(call, begin, workers, work.timeout_s)
 
 
-_work: Work
+def _call(prepare: Callable[[SongFile, Work], Prepared], work: Work, song: SongFile) -> Prepared:
+    return prepare(song, work)
 
 
-def _start_worker(work: Work) -> None:
-    global _work  # noqa: PLW0603 - the pool's way to hand a worker its settings once
-    _work = work
+def _begin(memory_mib: int) -> None:
     # One thread each: as many workers as cores run beside the encoder's threads.
     threadpool_limits(1)
-    _limit_memory(work.memory_mib)
+    _limit_memory(memory_mib)
+    _silence()
 
 
-def _prepare_here(song: SongFile) -> Prepared:
-    return prepare(song, _work)
+def _silence() -> None:
+    """Drop what C libraries print: libmpg123 does, on honest songs too, across the progress."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def _limit_memory(mib: int) -> None:
@@ -146,4 +121,6 @@ def _limit_memory(mib: int) -> None:
     except OSError:
         return  # no /proc (macOS, whose kernel does not enforce RLIMIT_AS either)
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    resource.setrlimit(resource.RLIMIT_AS, (used + mib * 2**20, hard))
+    wanted = used + mib * 2**20
+    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

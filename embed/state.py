@@ -8,6 +8,8 @@ run loses none). Losing it costs reading the files again, nothing more.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -41,18 +43,24 @@ class FileFacts:
 
 
 class State:
-    """The record at ``path``; made when absent. Raises BundleError when it is no record."""
+    """The record at ``path``; made when absent.
+
+    Every method raises BundleError when it is no record, damaged, or cannot be written.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None)
+        self._path = path
+        with self._errors():
+            self._database = sqlite3.connect(path, isolation_level=None)
         try:
-            # Write-ahead: a process killed at any moment loses at most the song it was on.
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.executescript(_SCHEMA)
-        except sqlite3.DatabaseError as error:
+            with self._errors():
+                # Write-ahead: a process killed at any moment loses at most the song it was on.
+                self._database.execute("PRAGMA journal_mode = WAL")
+                self._database.execute("PRAGMA synchronous = NORMAL")
+                self._database.executescript(_SCHEMA)
+        except BundleError:
             self._database.close()
-            raise BundleError(f"{path}: {error}; delete it to begin anew") from error
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -65,11 +73,21 @@ class State:
     ) -> None:
         self._database.close()
 
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:  # a full disk, say
+            raise BundleError(f"{self._path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise BundleError(f"{self._path}: {error}; delete it to begin anew") from error
+
     def facts(self) -> dict[tuple[str, int, int], FileFacts]:
         """What is known, by (key, bytes, mtime_ns): a changed file is not found."""
-        rows = self._database.execute(
-            "SELECT key, bytes, mtime_ns, sha256, artist, title, duration_s FROM files"
-        )
+        with self._errors():
+            rows = self._database.execute(
+                "SELECT key, bytes, mtime_ns, sha256, artist, title, duration_s FROM files"
+            ).fetchall()
         return {(row[0], row[1], row[2]): FileFacts(*row[3:]) for row in rows}
 
     def record(
@@ -79,7 +97,7 @@ class State:
         embedding: tuple[str, NDArray[np.float32]] | None = None,
     ) -> None:
         """Keep a file's facts and, with its spec digest, its new embedding: both or neither."""
-        with self._database:
+        with self._errors(), self._database:
             self._database.execute("BEGIN")
             self._database.execute(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -97,26 +115,27 @@ class State:
 
     def embedded(self, spec: str) -> dict[str, float]:
         """Content digest → duration of every song whose embedding waits here."""
-        rows = self._database.execute(
-            "SELECT sha256, duration_s FROM embeddings WHERE spec = ?", (spec,)
-        )
-        return dict(rows.fetchall())
+        with self._errors():
+            rows = self._database.execute(
+                "SELECT sha256, duration_s FROM embeddings WHERE spec = ?", (spec,)
+            ).fetchall()
+        return dict(rows)
 
     def embedding(self, sha256: str, spec: str) -> NDArray[np.float32]:
         """A waiting embedding, float32 ``(512,)``. Raises KeyError when there is none."""
-        row = self._database.execute(
-            "SELECT embedding FROM embeddings WHERE sha256 = ? AND spec = ?", (sha256, spec)
-        ).fetchone()
+        with self._errors():
+            row = self._database.execute(
+                "SELECT embedding FROM embeddings WHERE sha256 = ? AND spec = ?", (sha256, spec)
+            ).fetchone()
         if row is None:
             raise KeyError(sha256)
         return np.frombuffer(row[0], dtype="<f4").astype(np.float32)
 
     def committed(self, keys: set[str]) -> None:
         """Forget embeddings, now that the bundle holds them, and files other than ``keys``."""
-        gone = [
-            (key,) for (key,) in self._database.execute("SELECT key FROM files") if key not in keys
-        ]
-        with self._database:
+        with self._errors(), self._database:
             self._database.execute("BEGIN")
+            known = self._database.execute("SELECT key FROM files").fetchall()
+            gone = [(key,) for (key,) in known if key not in keys]
             self._database.execute("DELETE FROM embeddings")
             self._database.executemany("DELETE FROM files WHERE key = ?", gone)

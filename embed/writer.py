@@ -81,6 +81,9 @@ class BundleWriter:
         if self._staging is not None:
             shutil.rmtree(self._staging, ignore_errors=True)
         self._lock.release()
+        if isinstance(error, OSError) and error.filename is None:
+            # A full disk, met while writing, does not say where.
+            raise BundleError(f"{self.root}: {error.strerror or error}") from error
 
     def stage(self, name: str) -> Path:
         """Where to write the new ``name``; it counts only once ``commit`` returns."""
@@ -117,7 +120,8 @@ class BundleWriter:
         files = {name: kept[name] for name in sorted(kept) if name not in dropped}
         manifest = Manifest(files=files, model=model, spec=spec, songs=songs)
         (staging / MANIFEST_FILE).write_bytes(manifest.to_bytes())
-        _sync(staging / MANIFEST_FILE)
+        for path in (staging / MANIFEST_FILE, *_folders(staging)):
+            _sync(path)
         staging.rename(self.root / PENDING)
         self._staging = None
         self._staged.clear()
@@ -143,8 +147,14 @@ def _finish(root: Path) -> None:
         if source.exists():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             source.replace(root / name)
-    _sync(root)
+    for folder in {(root / name).parent for name in [*manifest.files, MANIFEST_FILE]}:
+        _sync(folder)
     shutil.rmtree(pending)
+
+
+def _folders(root: Path) -> list[Path]:
+    """``root`` and every folder in it, the innermost first."""
+    return [Path(folder) for folder, _, _ in os.walk(root, topdown=False)]
 
 
 def _sync(path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import NoReturn
 import click
 import uvicorn
 
-from handler.schemas import parse_songs
+from handler.parse import parse_songs
 from handler.settings import SETTINGS, Settings
 
 _BACKLOG = 2048
@@ -52,6 +52,7 @@ def main(bundle: str | None, host: str | None, port: str | None) -> None:
     config = uvicorn.Config(
         wiring.app,
         lifespan="off",
+        ws="none",
         log_level="info" if settings.access_log else "warning",
         access_log=settings.access_log,
         server_header=False,
@@ -89,7 +90,10 @@ def _listen(settings: Settings) -> socket.socket:
     try:
         return socket.create_server(address, family=family, backlog=_BACKLOG)
     except OSError as error:
-        print(f"handler: {settings.host}:{settings.port}: {error.strerror}", file=sys.stderr)
+        # create_server adds the address to strerror; a host that cannot be found has no errno.
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror
+        print(f"handler: {settings.host}:{settings.port}: {reason}", file=sys.stderr)
         sys.exit(2)
 
 

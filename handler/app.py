@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import wraps
 from http import HTTPStatus
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
+from urllib.parse import parse_qsl
 
 import orjson
 from anyio import to_thread
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from embed.errors import AudioError, SearchError, VibeError
 from handler.asgi import App, Endpoint, read_body
+from handler.documentation import Route, body, parameters
+from handler.parse import MalformedBodyError, parse_recommend, parse_songs, shown
 from handler.schemas import (
+    ANSWERS,
     ErrorResponse,
     HealthResponse,
-    MalformedBodyError,
     RecommendRequest,
     RecommendResponse,
     SongsQuery,
     SongsResponse,
     StatusResponse,
-    parse_recommend,
-    parse_songs,
-    shown,
 )
 from handler.service import Answer, NoSuchSongError
 
@@ -57,29 +55,17 @@ class Api(Protocol):
 
 def create_app(service: Api, max_body_bytes: int = 65_536) -> App:
     """The API over ``service``; a POST body may be ``max_body_bytes`` long."""
-    app = App("vibe-search", "Songs that sound alike, by their audio alone.", _answer_error)
+    app = App(
+        "vibe-search",
+        "Songs that sound alike, by their audio alone.",
+        _answer_error,
+        models=(RecommendRequest, *ANSWERS),
+    )
     for route in _Endpoints(service, max_body_bytes).routes():
-        models = route.answers.items()
-        documentation = {
-            "summary": route.summary,
-            "responses": {status: {"model": model} for status, model in models},
-            "openapi_extra": route.openapi,
-        }
-        app.direct(route.method, route.path, _with_errors(route.endpoint), documentation)
+        endpoint = _with_errors(route.endpoint)
+        app.direct(route.method, route.path, endpoint, route.documentation())
     app.direct("GET", "/", _to_docs, {"include_in_schema": False})
     return app
-
-
-@dataclass(frozen=True, slots=True)
-class _Route:
-    """``answers`` are the models by status, ``openapi`` what the endpoint's shape cannot say."""
-
-    method: str
-    path: str
-    endpoint: Endpoint
-    summary: str
-    answers: Mapping[int, type[BaseModel]]
-    openapi: dict[str, Any] | None = None
 
 
 class _Endpoints:
@@ -87,23 +73,23 @@ class _Endpoints:
         self._service = service
         self._max_body_bytes = max_body_bytes
 
-    def routes(self) -> list[_Route]:
+    def routes(self) -> list[Route]:
         recommend = {200: RecommendResponse} | dict.fromkeys(
             (400, 404, 413, 415, 422), RecommendResponse
         )
         return [
-            _Route("GET", "/health", self.health, "What is served", {200: HealthResponse}),
-            _Route("GET", "/livez", self.livez, "Whether it runs", {200: StatusResponse}),
-            _Route("GET", "/readyz", self.readyz, "Whether it can answer", {200: StatusResponse}),
-            _Route(
+            Route("GET", "/health", self.health, "What is served", {200: HealthResponse}),
+            Route("GET", "/livez", self.livez, "Whether it runs", {200: StatusResponse}),
+            Route("GET", "/readyz", self.readyz, "Whether it can answer", {200: StatusResponse}),
+            Route(
                 *("GET", "/songs", self.songs, "Names of songs, in order, a page at a time"),
                 {200: SongsResponse, 422: ErrorResponse},
-                {"parameters": _parameters()},
+                {"parameters": parameters(SongsQuery)},
             ),
-            _Route(
+            Route(
                 *("POST", _RECOMMEND, self.recommend, "Songs that sound like one, or several"),
                 recommend,
-                {"requestBody": _request_body()},
+                {"requestBody": body(RecommendRequest)},
             ),
         ]
 
@@ -118,7 +104,9 @@ class _Endpoints:
         return _json({"status": "ready"})
 
     async def songs(self, request: Request) -> Response:
-        query = parse_songs(request.query_params.multi_items())
+        # request.query_params and request.headers take as long as all else that a request needs.
+        text = request.scope["query_string"].decode("latin-1")
+        query = parse_songs(parse_qsl(text, keep_blank_values=True))
         return _json(await self._run(self._service.songs, query))
 
     async def recommend(self, request: Request) -> Response:
@@ -177,22 +165,10 @@ def _expect_json(request: Request) -> None:
 
     No claim is fine. A claim of text/plain is not: a browser sends those anywhere unasked.
     """
-    claimed = request.headers.get("content-type", "application/json")
-    kind = claimed.partition(";")[0].strip().lower()
+    headers = request.scope["headers"]
+    claimed = next((value for key, value in headers if key == b"content-type"), b"application/json")
+    kind = claimed.decode("latin-1").partition(";")[0].strip().lower()
     if kind != "application/json" and not (
         kind.startswith("application/") and kind.endswith("+json")
     ):
         raise HTTPException(415, f"content-type: {kind!a}, expected application/json")
-
-
-def _parameters() -> list[dict[str, Any]]:
-    schemas = SongsQuery.model_json_schema()["properties"]
-    return [
-        {"name": name, "in": "query", "required": False, "schema": schema}
-        for name, schema in schemas.items()
-    ]
-
-
-def _request_body() -> dict[str, Any]:
-    schema = RecommendRequest.model_json_schema()
-    return {"required": True, "content": {"application/json": {"schema": schema}}}

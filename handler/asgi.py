@@ -7,10 +7,12 @@ whatever is not such a route: /docs, unknown paths, wrong methods.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final
 
 from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -19,11 +21,23 @@ from starlette.types import Message, Receive, Scope, Send
 Endpoint = Callable[[Request], Awaitable[Response]]
 AnswerError = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 
+_REFERENCE: Final = "#/components/schemas/{model}"
+
 
 class App(FastAPI):
-    """A FastAPI application; see ``direct``. ``answer_error`` answers what FastAPI refuses."""
+    """A FastAPI application; see ``direct``.
 
-    def __init__(self, title: str, description: str, answer_error: AnswerError) -> None:
+    ``answer_error`` answers what FastAPI refuses, ``models`` are those that the routes'
+    documentation refers to (see ``reference``).
+    """
+
+    def __init__(
+        self,
+        title: str,
+        description: str,
+        answer_error: AnswerError,
+        models: Sequence[type[BaseModel]],
+    ) -> None:
         super().__init__(
             title=title,
             description=description,
@@ -31,6 +45,7 @@ class App(FastAPI):
             exception_handlers={HTTPException: answer_error},
         )
         self._direct: dict[tuple[str, str], Endpoint] = {}
+        self._models = models
 
     def direct(
         self, method: str, path: str, endpoint: Endpoint, documentation: Mapping[str, Any]
@@ -44,6 +59,17 @@ class App(FastAPI):
         if method == "GET":
             self._direct["HEAD", path] = endpoint
 
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made when first asked for: that takes as long as a start."""
+        document = super().openapi()
+        components = document.setdefault("components", {})
+        if "schemas" not in components:
+            models: list[tuple[type[BaseModel], JsonSchemaMode]]
+            models = [(model, "validation") for model in self._models]
+            _, schemas = models_json_schema(models, ref_template=_REFERENCE)
+            components["schemas"] = schemas["$defs"]
+        return document
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
         if scope["type"] != "http":
@@ -55,7 +81,7 @@ class App(FastAPI):
             send = _without_body(send)
         endpoint = self._direct.get((method, path))
         if endpoint is None and path.endswith("/"):
-            endpoint = self._direct.get((method, path.rstrip("/") or "/"))
+            endpoint = self._direct.get((method, path[:-1]))
         if endpoint is None:
             await super().__call__(scope, receive, send)
             return
@@ -64,6 +90,11 @@ class App(FastAPI):
         except ClientDisconnect:
             return  # nobody is left to answer
         await response(scope, receive, send)
+
+
+def reference(model: type[BaseModel]) -> dict[str, str]:
+    """How documentation refers to one of an App's ``models``."""
+    return {"$ref": _REFERENCE.format(model=model.__name__)}
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:

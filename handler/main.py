@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mangum import Mangum
@@ -37,8 +38,13 @@ def _load(bundle: Bundle) -> Service:
     manifest = bundle.manifest
     if manifest.spec is None:
         raise BundleError(f"{bundle.root}: holds no songs, add some with python -m embed")
-    catalogue = Catalogue(bundle.file(CATALOGUE_FILE))
-    index = ExactIndex(bundle.file(VECTORS_FILE))
+    # Checksums take as long as everything else (0.2 s for 100,000 songs): side by side.
+    with ThreadPoolExecutor() as pool:
+        checks = [pool.submit(bundle.file, name) for name in (CATALOGUE_FILE, VECTORS_FILE)]
+        catalogue = Catalogue(bundle.file(CATALOGUE_FILE, verify=False))
+        index = ExactIndex(bundle.file(VECTORS_FILE, verify=False))
+        for check in checks:
+            check.result()
     if not len(catalogue) == len(index) == manifest.songs:
         raise BundleError(
             f"{bundle.root}: {len(catalogue)} songs in {CATALOGUE_FILE}, {len(index)} in "
@@ -62,7 +68,7 @@ def _load(bundle: Bundle) -> Service:
 try:
     settings = read_settings(os.environ)
     service = open_service(settings.bundle)
-except VibeError as error:
+except (VibeError, OSError) as error:
     print(f"handler: {error}", file=sys.stderr)
     raise SystemExit(2) from None
 

@@ -11,8 +11,9 @@ from typing import Any, Final, Protocol
 from embed.errors import SearchError
 from embed.index import Index
 from handler.choice import Choice
-from handler.recordings import Recordings
-from handler.schemas import InvalidRequestError, RecommendRequest, SongsQuery, shown
+from handler.parse import InvalidRequestError, shown
+from handler.recordings import COMPARE_ALL, Recordings
+from handler.schemas import RecommendRequest, SongsQuery
 
 MAX_ALSO: Final = 20
 SUGGESTIONS: Final = 5
@@ -63,10 +64,12 @@ class About:
 class Service:
     """Answers about the songs of one bundle; safe to share between threads."""
 
-    def __init__(self, songs: Songs, index: Index, about: About) -> None:
+    def __init__(
+        self, songs: Songs, index: Index, about: About, compare_all: int = COMPARE_ALL
+    ) -> None:
         self._songs = songs
         self._index = index
-        self._recordings = Recordings(index, songs.copies)
+        self._recordings = Recordings(index, songs.copies, compare_all)
         self._about = about
 
     @property
@@ -86,8 +89,9 @@ class Service:
 
     def songs(self, query: SongsQuery) -> Answer:
         """A page of names. Raises InvalidRequestError on a cursor that is not ours."""
-        start = 0 if query.cursor is None else _row_of(query.cursor)
         names = self._songs.names
+        # A cursor of a longer catalogue ends the list; SQLite takes no number of 20 digits.
+        start = 0 if query.cursor is None else min(_row_of(query.cursor), len(names))
         if query.q:
             rows = self._songs.lookup.containing(query.q, start, query.limit + 1)
             page = [names[row] for row in rows[: query.limit]]

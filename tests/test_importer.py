@@ -259,7 +259,7 @@ def test_bytes_are_never_taken_for_pointers(dtype):
 WHOLE = pickle.dumps({"names": np.array(NAMES, dtype=object), "embeddings": _embeddings()}, 4)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), is_archive=st.booleans())
 def test_a_damaged_file_is_refused_and_nothing_worse(tmp_path, data, is_archive):
     whole = WHOLE

@@ -35,7 +35,7 @@ def bench(scratch: Path, songs: int = 75) -> list[Row]:
     old = [sys.executable, "-m", "tests.bench.old_service", str(catalogue)]
     import_catalogue(catalogue, scratch / "bundle")
     script = scratch / "recommend.lua"
-    script.write_text(_LUA % json.dumps(json.dumps({"song": "song 7", "top_k": 5})))
+    script.write_text(_LUA % json.dumps(json.dumps({"song": "Artist 7 - Song 7", "top_k": 5})))
     rows = []
     with _served(new) as (ours, our_pid), _served(old) as (theirs, their_pid):
         for path, lua in (("/recommend", script), ("/songs", None)):
@@ -101,7 +101,7 @@ def _catalogue(scratch: Path, songs: int) -> Path:
 
 def _same(ours: str, theirs: str) -> str:
     """Whether both answer the same songs in the same order."""
-    request = json.dumps({"song": "song 7", "top_k": 5}).encode()
+    request = json.dumps({"song": "Artist 7 - Song 7", "top_k": 5}).encode()
     answers = [
         [one["song"] for one in _post(base + "/recommend", request)["recommendations"]]
         for base in (ours, theirs)

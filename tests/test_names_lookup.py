@@ -1,0 +1,118 @@
+"""Names in a catalogue: found exactly, then in part, then misspelt, in few songs and many."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from embed.catalogue import Catalogue
+from embed.names import fold
+from tests.catalogues import many, opened
+from tests.serving import NAMES, song
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
+    found = opened(tmp_path, [song(name) for name in NAMES])
+    yield found
+    found.close()
+
+
+def names_of(catalogue: Catalogue, rows: list[int]) -> list[str]:
+    return [catalogue.names[row] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("leeaav - in this dark", ["LEEAAV - IN THIS DARK"]),
+        ("  Radiohead -  CREEP ", ["Radiohead - Creep"]),
+        ("in this dark", ["LEEAAV - IN THIS DARK"]),
+        ("daft punk", ["Daft Punk - Get Lucky", "Daft Punk - One More Time"]),
+        # A part of 'ABBA - Dancing Queen' too: by name it comes first.
+        ("queen", ["ABBA - Dancing Queen", "Queen - Don't Stop Me Now",
+                   "Queen - Somebody to Love"]),
+        ("- a new", ["Moderat - A New Error"]),
+        ("k - o", ["Daft Punk - One More Time"]),
+        ("ö", ["Björk - Army of Me"]),
+        ("'", ["Queen - Don't Stop Me Now"]),
+        ("in this drak", ["LEEAAV - IN THIS DARK"]),
+        ("daft pnuk get lucky", ["Daft Punk - Get Lucky"]),
+        ("daft pnuk", ["Daft Punk - Get Lucky", "Daft Punk - One More Time"]),
+        ("bjork", ["Björk - Army of Me"]),
+        ("hoppipolla", ["Sigur Rós - Hoppípolla"]),
+        ("creep radiohead", ["Radiohead - Creep"]),
+        ("no such song", []),
+        ("", []),
+        (" \x1c ", []),
+        ("%", []),
+        ("_", []),
+        ('"', []),
+        ("\0", []),
+        ("x" * 100_000, []),
+        ("AND OR NOT NEAR(", []),
+    ],
+)  # fmt: skip
+def test_names_are_found_exactly_then_in_part_then_misspelt(
+    catalogue: Catalogue, asked: str, found: list[str]
+) -> None:
+    assert names_of(catalogue, catalogue.lookup.find(asked)) == found
+
+
+def test_an_exact_name_wins_over_names_that_hold_it(tmp_path: Path) -> None:
+    catalogue = opened(tmp_path, [song("A song"), song("A song, again"), song("Not a song")])
+    assert names_of(catalogue, catalogue.lookup.find("a SONG")) == ["A song"]
+    catalogue.close()
+
+
+def test_songs_of_one_name_stay_two(tmp_path: Path) -> None:
+    catalogue = opened(tmp_path, [song("Same", path="1"), song("Same", path="2"), song("Zed")])
+    assert catalogue.lookup.find("same") == [0, 1]
+    assert catalogue.lookup.find("same", limit=1) == [0]
+    catalogue.close()
+
+
+def test_containing_pages_by_row(catalogue: Catalogue) -> None:
+    lookup = catalogue.lookup
+    everything = lookup.containing("o")
+    assert everything == [row for row, name in enumerate(NAMES) if "o" in fold(name)]
+    assert lookup.containing("o", start=everything[1], limit=2) == everything[1:3]
+    assert lookup.containing("queen", start=1) == [6, 7]
+    assert lookup.containing("queen", limit=1) == [0]
+
+
+def test_alike_ranks_by_score_then_name(catalogue: Catalogue) -> None:
+    found = catalogue.lookup.alike("daft pnuk", 3)
+    assert names_of(catalogue, [row for row, _ in found])[:2] == [
+        "Daft Punk - Get Lucky",
+        "Daft Punk - One More Time",
+    ]
+    assert found[0][1] == found[1][1] > found[2][1]
+
+
+def test_misspellings_are_found_among_many(tmp_path: Path) -> None:
+    songs = many(3_000)
+    catalogue = opened(tmp_path, songs)
+    rng = random.Random(1)
+    missed = []
+    for one in rng.sample(songs, 100):
+        at = rng.randrange(2, len(one.name) - 2)
+        typed = one.name[:at] + "x" + one.name[at + 1 :]
+        if names_of(catalogue, catalogue.lookup.find(typed)) != [one.name]:
+            missed.append((typed, one.name))
+    assert missed == []
+    catalogue.close()
+
+
+def test_threads_share_a_catalogue(tmp_path: Path) -> None:
+    songs = many(2_000)
+    catalogue = opened(tmp_path, songs)
+    asked = [one.name[3:] for one in songs[::10]] * 4
+    alone = [catalogue.lookup.find(part) for part in asked]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(catalogue.lookup.find, asked)) == alone
+    catalogue.close()

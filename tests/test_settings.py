@@ -1,0 +1,64 @@
+"""Settings: read once, in their types, or refused with name, value and expectation."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from handler.settings import SETTINGS, Settings, SettingsError, read_settings
+
+
+def test_the_bundle_is_all_that_is_needed() -> None:
+    assert read_settings({"VIBE_BUNDLE": "a/b"}) == Settings(
+        bundle=Path("a/b"),
+        host="127.0.0.1",
+        port=8000,
+        max_body_bytes=65_536,
+        shutdown_s=10,
+        access_log=False,
+    )
+
+
+def test_every_setting_can_be_set() -> None:
+    environment = {
+        "VIBE_BUNDLE": "b",
+        "VIBE_HOST": "::1",
+        "VIBE_PORT": "0",
+        "VIBE_MAX_BODY_BYTES": "1",
+        "VIBE_SHUTDOWN_S": "0",
+        "VIBE_ACCESS_LOG": "on",
+        "PATH": "/bin",
+    }
+    assert read_settings(environment) == Settings(Path("b"), "::1", 0, 1, 0, True)
+    names = {setting.name for setting in SETTINGS}
+    assert names == environment.keys() - {"PATH"}
+    assert len(names) == len(dataclasses.fields(Settings))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("VIBE_BUNDLE", "", "VIBE_BUNDLE: not set, expected the bundle to serve: a directory"),
+        ("VIBE_PORT", "http", "VIBE_PORT: 'http', expected a whole number, 0 to 65535"),
+        ("VIBE_PORT", "-1", "VIBE_PORT: '-1', expected a whole number, 0 to 65535"),
+        ("VIBE_PORT", "65536", "VIBE_PORT: '65536', expected a whole number, 0 to 65535"),
+        ("VIBE_PORT", "8_000", "VIBE_PORT: '8_000', expected a whole number, 0 to 65535"),
+        ("VIBE_PORT", "٨", "VIBE_PORT: '٨', expected a whole number, 0 to 65535"),
+        # What Kubernetes sets for a Service named `vibe`, unless told not to.
+        ("VIBE_PORT", "tcp://10.0.0.1:80", "VIBE_PORT: 'tcp://10.0.0.1:80', expected a whole"),
+        ("VIBE_MAX_BODY_BYTES", "0", "VIBE_MAX_BODY_BYTES: '0', expected a whole number, 1 or"),
+        ("VIBE_MAX_BODY_BYTES", "9" * 99, "VIBE_MAX_BODY_BYTES: "),
+        ("VIBE_SHUTDOWN_S", "1.5", "VIBE_SHUTDOWN_S: '1.5', expected a whole number, 0 or more"),
+        ("VIBE_ACCESS_LOG", "yes", "VIBE_ACCESS_LOG: 'yes', expected on or off"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(name: str, value: str, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"VIBE_BUNDLE": "b", name: value})
+    assert str(caught.value).startswith(message)
+
+
+def test_an_empty_variable_counts_as_absent() -> None:
+    assert read_settings({"VIBE_BUNDLE": "b", "VIBE_PORT": ""}).port == 8000
