@@ -39,9 +39,10 @@ class Report:
         lines = [
             f"{self.found} songs found: {self.embedded} embedded, {self.unchanged} already known, "
             f"{len(self.failures)} failed; {self.removed} removed",
-            f"{self.in_bundle} songs in the bundle"
-            + ("" if self.changed else ", which was up to date"),
         ]
+        if self.in_bundle:  # else the bundle stays as it was, whatever it holds
+            kept = "" if self.changed else ", which was up to date"
+            lines.append(f"{self.in_bundle} songs in the bundle{kept}")
         if self.embedded:
             rate = self.embedded / self.wall_s
             lines.append(f"{self.wall_s:.1f} s, {rate:.2f} songs/s; work: {self._shares()}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -34,15 +34,13 @@ _DIRECTORY: Final = click.Path(path_type=Path)
     metavar="DIR",
     help="A folder of songs to judge the model on, beside synthetic sounds.",
 )
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Write the model even where it misses its limits; the manifest says so.",
+)
 @click.option("--verbose", is_flag=True, help="Let PyTorch's and the hub's own messages through.")
-def main(
-    source: str,
-    revision: str | None,
-    to: Path,
-    precision: str,
-    verify_with: Path | None,
-    verbose: bool,
-) -> None:
+def main(verbose: bool, **arguments: Any) -> None:  # noqa: ANN401 (the fields of Order)
     """CLAP's audio tower, from a PyTorch checkpoint to the model in a bundle.
 
     The model is held against PyTorch before it is written; one that fails is refused, and
@@ -53,17 +51,17 @@ def main(
 
     try:
         with quiet(not verbose):
-            from export.ship import ship  # noqa: PLC0415
+            from export.ship import Order, ship  # noqa: PLC0415
 
-            ship(source, revision, to, precision, verify_with, click.echo)
+            ship(Order(**arguments), click.echo)
     except VibeError as error:
         _fail(str(error))
     except OSError as error:
-        _fail(f"{error.filename or to}: {error.strerror or error}")
+        _fail(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
     except KeyboardInterrupt:
         click.echo("stopped; nothing was written", err=True)
         sys.exit(_INTERRUPTED)
-    click.echo(f"{to}: ready")
+    click.echo(f"{arguments['to']}: ready")
 
 
 def _fail(message: str) -> None:

@@ -19,14 +19,22 @@ from export.hub import one_line as _line
 
 _AUDIO: Final = ("audio_model.", "audio_projection.")
 _LEARNED: Final = (".weight", ".bias", ".relative_position_bias_table")
+KIND: Final = "vibe_search_kind"
+"""Field of ``config.json`` that marks a model of ours."""
+
 _LFS_POINTER: Final = b"version https://git-lfs"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """``model`` is in evaluation mode; ``revision`` the hub's commit, None for a directory."""
+    """``model`` is in evaluation mode; ``revision`` the hub's commit, None for a directory.
+
+    ``kind`` is ``clap``, unless the checkpoint's configuration says otherwise, as that of our
+    own sample model does: it must never pass for CLAP.
+    """
 
     id: str
+    kind: str
     revision: str | None
     front_end: FrontEnd
     preprocessor: dict[str, Any]
@@ -50,11 +58,13 @@ def load_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
         folder, commit = download(source, revision)
         name = source
     config = _audio_config(folder, source)
+    kind = str(getattr(config, KIND, "clap"))
     preprocessor = _read_json(folder, PREPROCESSOR_FILE, source)
     front_end = FrontEnd.from_preprocessor(preprocessor, f"{source}: {PREPROCESSOR_FILE}")
     _check_sizes(config, front_end, source)
     _check_weights_there(folder, source)
-    return Checkpoint(name, commit, front_end, preprocessor, _load(folder, config, source))
+    model = _load(folder, config, source)
+    return Checkpoint(name, kind, commit, front_end, preprocessor, model)
 
 
 def _audio_config(folder: Path, place: str) -> ClapAudioConfig:

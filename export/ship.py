@@ -5,55 +5,66 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from embed.bundle import sha256_file
-from embed.errors import BundleError, ModelError
+from embed.errors import BundleError
 from embed.manifest import MODEL_FILE, Manifest, ModelInfo
 from embed.spec import Spec
 from embed.writer import BundleWriter
 from export.checkpoint import Checkpoint, load_checkpoint
-from export.convert import Precision, convert
+from export.convert import Precision
+from export.gate import Say, convert_within_limits
 from export.reference import reference
-from export.verify import Verification, verify
-
-Say = Callable[[str], None]
+from export.verify import Verification
 
 
-def ship(
-    source: str,
-    revision: str | None,
-    to: Path,
-    precision: Precision,
-    verify_with: Path | None,
-    say: Say,
-) -> Manifest:
-    """Convert the checkpoint ``source`` and put it into the bundle ``to``.
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to ship, and where to; the command's arguments."""
+
+    source: str
+    to: Path
+    revision: str | None = None
+    precision: Precision = "fp32"
+    verify_with: Path | None = None
+    accept_loss: bool = False
+
+
+def ship(order: Order, say: Say) -> Manifest:
+    """Convert a checkpoint and put it into a bundle.
 
     The bundle changes in one step at the end; whatever fails before leaves it as it was.
-    ``say`` is told in a line each what goes on. Raises VibeError, OSError on a full disk.
+    ``say`` is told, in a line each, what goes on. Raises VibeError, or OSError with the place
+    that is full or cannot be written.
     """
-    _check_destination(to)
-    checkpoint = load_checkpoint(source, revision)
-    say(f"read {checkpoint.id}" + (f" at {checkpoint.revision}" if checkpoint.revision else ""))
-    truth = reference(checkpoint, verify_with)
-    with tempfile.TemporaryDirectory(prefix="vibe-export-") as folder:
-        model = convert(checkpoint, precision, Path(folder))
-        say(f"converted to {precision}: {model.stat().st_size / 1e6:.0f} MB")
-        found = verify(model, precision, truth)
-        say(describe(found))
-        if missed := found.shortfalls():
-            raise ModelError(f"{checkpoint.id} as {precision} is not written: {'; '.join(missed)}")
-        return _commit(to, checkpoint, model, found)
+    _check_destination(order.to)
+    checkpoint = load_checkpoint(order.source, order.revision)
+    at = f" at {checkpoint.revision}" if checkpoint.revision else ""
+    say(f"read {checkpoint.id}{at}")
+    truth = reference(checkpoint, order.verify_with)
+    with tempfile.TemporaryDirectory(prefix="vibe-export-") as name:
+        folder = Path(name)
+        with _placed(folder):
+            model, found = convert_within_limits(
+                checkpoint, order.precision, folder, truth, accept_loss=order.accept_loss, say=say
+            )
+        with _placed(order.to):
+            return _commit(order.to, checkpoint, model, found)
 
 
-def describe(found: Verification) -> str:
-    """The figures in one line."""
-    return (
-        f"verified on {found.windows} windows: cosine mean {found.mean_cosine:.6f}, "
-        f"min {found.min_cosine:.6f}, top-10 overlap {found.neighbour_overlap:.3f}"
-    )
+@contextmanager
+def _placed(place: Path) -> Iterator[None]:
+    """Says where, when the system does not: a failed write knows no name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, os.strerror(error.errno), str(place)) from error
+        raise
 
 
 def _check_destination(to: Path) -> None:
@@ -71,7 +82,7 @@ def _commit(to: Path, checkpoint: Checkpoint, model: Path, found: Verification) 
     info = ModelInfo(
         id=checkpoint.id,
         sha256=sha256_file(model),
-        kind="clap",
+        kind=checkpoint.kind,
         revision=checkpoint.revision,
         precision=found.precision,
         front_end=checkpoint.front_end,

@@ -130,13 +130,22 @@ def _music(seconds: Signal, random: np.random.Generator) -> Signal:
     sound = np.zeros_like(seconds)
     for interval in (0, random.choice([3, 4]), 7):
         phase = 2 * np.pi * np.cumsum(root_hz * 2 ** (interval / 12)) * (seconds[1] - seconds[0])
-        for harmonic in range(1, 7):
-            sound += brightness**harmonic * np.sin(harmonic * phase)
+        sound += _harmonics(phase, brightness)
     sound *= np.exp(-since_beat_s / decay_s)
     hiss = random.standard_normal(seconds.size) * np.exp(-since_beat_s / 0.03)
     kick = np.sin(2 * np.pi * 60 * since_beat_s) * np.exp(-since_beat_s / 0.1)
     drums = random.uniform(0, 0.6) * hiss + random.uniform(0, 3) * kick
     return _to_rms(sound + drums, random.uniform(0.02, 0.2))
+
+
+def _harmonics(phase: Signal, brightness: float) -> Signal:
+    """Σ brightness**k · sin(k · phase), k from 1 to 6; sines of multiples by Chebyshev's rule."""
+    twice_cosine, last, sine = 2 * np.cos(phase), np.zeros_like(phase), np.sin(phase)
+    total = np.zeros_like(phase)
+    for harmonic in range(1, 7):
+        total += brightness**harmonic * sine
+        last, sine = sine, twice_cosine * sine - last
+    return total
 
 
 def _to_rms(signal: Signal, rms: float) -> Signal:

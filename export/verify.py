@@ -50,7 +50,8 @@ class Verification:
     share of a window's 10 nearest others that both models name; ``max_error`` the largest
     difference of one component. ``thread_error``: between 1 and 2 threads. ``batch_error``:
     between a window alone and beside others; None for int8, whose scales depend on the
-    batch, so that it only ever runs one window at a time.
+    batch, so that it only ever runs one window at a time. ``fp32_layers`` are those of an int8
+    model that stayed fp32; ``accepted_loss`` are limits missed and accepted by the user.
     """
 
     precision: Precision
@@ -63,6 +64,8 @@ class Verification:
     thread_error: float
     batch_error: float | None
     front_end_error_db: float
+    fp32_layers: tuple[str, ...] = ()
+    accepted_loss: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for the manifest."""

@@ -69,3 +69,17 @@ def without_xing(mp3: bytes) -> bytes:
     start = mp3.rfind(b"\xff", 0, at)
     following = mp3.find(mp3[start : start + 2], at)
     return mp3[following:]
+
+
+def every_kind(folder: Path, seconds: float) -> dict[str, bytes]:
+    """Extension → the bytes of the same tune in that format, 44.1 kHz mono (Opus: 48)."""
+    made = {}
+    for kind in ("wav", "aiff", "flac", "ogg", "opus", "mp3", "m4a", "aac"):
+        rate_hz = 48_000 if kind == "opus" else 44_100
+        samples, path = tune(seconds, rate_hz), folder / f"song.{kind}"
+        if kind in ("m4a", "aac"):
+            encode(path, samples, rate_hz, "aac")
+        else:
+            write(path, samples, rate_hz)
+        made[kind] = path.read_bytes()
+    return made

@@ -60,6 +60,19 @@ def read(bundle: Bundle) -> int:
     return content_of(*load(bundle))
 
 
+def tree(root: Path) -> dict[str, tuple[int, int]]:
+    """Every path below, with what tells a change."""
+    return {
+        str(path.relative_to(root)): (path.lstat().st_mtime_ns, path.lstat().st_size)
+        for path in [root, *root.rglob("*")]
+    }
+
+
+def hidden(root: Path) -> set[str]:
+    """What the writer put there for itself."""
+    return {path.name for path in root.iterdir() if path.name.startswith(".")}
+
+
 def _song(content: int, number: int) -> Song:
     path = f"{content}/{number}.mp3"
     name = f"{content} - {number}"

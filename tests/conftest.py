@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.albums import Runs, write_album
 from tests.tiny_model import write_model_bundle
 
 # The same examples on every run, and no time limit: machines that test are busy.
@@ -20,3 +22,21 @@ def model_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("model") / "bundle"
     write_model_bundle(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four short songs. Not to be written to."""
+    return write_album(tmp_path_factory.mktemp("album"))
+
+
+@pytest.fixture
+def music(album: Path, tmp_path: Path) -> Path:
+    """The album, as a test may change it."""
+    return Path(shutil.copytree(album, tmp_path / "music"))
+
+
+@pytest.fixture
+def run(music: Path, tmp_path: Path, model_bundle: Path) -> Runs:
+    """Runs of the pipeline from ``music`` to a bundle."""
+    return Runs(music, tmp_path / "bundle", model_bundle)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
+import re
 import signal
+import struct
 import subprocess
+import sys
+import termios
 import time
 from pathlib import Path
 
@@ -15,7 +20,7 @@ import pytest
 from embed.bundle import open_bundle
 from embed.writer import BundleWriter
 from tests.audio_files import write_tune
-from tests.processes import eventually, group, python, start_python
+from tests.processes import ENVIRONMENT, eventually, group, python, start_python
 
 
 @pytest.fixture
@@ -44,6 +49,24 @@ def test_done_is_0(tmp_path, music, model_bundle):
     assert "2 songs in the bundle, which was up to date" in again.stderr
 
 
+def test_on_a_terminal_there_is_a_bar(tmp_path, music, model_bundle):
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = ["-m", "embed", music, "--to", tmp_path / "b", "--model", model_bundle]
+    run = subprocess.Popen([sys.executable, *map(str, command)], stderr=theirs, env=ENVIRONMENT)
+    os.close(theirs)
+    text = b""
+    try:
+        while piece := os.read(ours, 4096):
+            text += piece
+    except OSError:
+        pass  # how Linux tells the end of a terminal
+    os.close(ours)
+    assert run.wait() == 0
+    assert b"\r" in text
+    assert re.search(rb"2/2 \[\d\d:\d\d<00:00, +[\d.]+(song/s|s/song)\]", text)
+
+
 def test_some_failed_is_1_and_they_are_listed(tmp_path, music, model_bundle):
     (music / "broken.ogg").write_bytes(b"OggS")
     (music / "b/empty.wav").write_bytes(b"")
@@ -64,6 +87,7 @@ def test_nothing_done_is_2(tmp_path, model_bundle):
     run = _embed(tmp_path / "music", "--to", tmp_path / "b", "--model", model_bundle)
     assert run.returncode == 2
     assert "  broken.ogg: " in run.stderr
+    assert "songs in the bundle" not in run.stderr
     assert run.stderr.splitlines()[-1] == (
         f"error: {tmp_path}/music: no song could be embedded; {tmp_path}/b stays as it was"
     )

@@ -135,7 +135,9 @@ def test_a_file_outside_the_bundle_is_refused(name):
 
 
 def _values() -> st.SearchStrategy[Any]:
-    leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+    # ONNX Runtime, once it has run, leaves its thread without subnormal numbers.
+    numbers = st.integers() | st.floats(allow_subnormal=False)
+    leaves = st.none() | st.booleans() | numbers | st.text(max_size=5)
     return st.recursive(leaves, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(), v))
 
 

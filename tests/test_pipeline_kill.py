@@ -51,7 +51,7 @@ def _recorded(root: Path) -> int:
         database.close()
 
 
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_goes_on_where_it_was(music, model_bundle, uninterrupted, tmp_path, sign):
     root = tmp_path / "bundle"
     command = ["-m", "embed", music, "--to", root, "--model", model_bundle, "--windows", "2"]

@@ -15,6 +15,7 @@ import torch
 from transformers import ClapAudioModelWithProjection
 
 from embed.spec import FrontEnd
+from export.checkpoint import KIND
 from export.sample.corpus import corpus
 from export.sample.evaluate import baseline_recall, features, recall_at_1
 from export.sample.projection import refit_projection
@@ -72,6 +73,7 @@ def make(checkpoint: Path, cache: Path, workers: int, recipe: Recipe) -> None:
     tower = new_tower(mels, recipe.seed)
     train(tower, mels, described, teacher, recipe)
     refit_projection(tower, mels[:: len(mels) // REFIT_SONGS])
+    setattr(tower.config, KIND, "sample")  # it must never pass for CLAP
     tower.eval().half().save_pretrained(checkpoint)
     text = json.dumps(PREPROCESSOR, indent=2, sort_keys=True)
     (checkpoint / "preprocessor_config.json").write_text(text + "\n")

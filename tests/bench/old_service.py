@@ -41,6 +41,7 @@ def create_app(names: list[str], embeddings: np.ndarray) -> FastAPI:
     app = FastAPI()
     matrix = cosine_similarity(embeddings)
     rows = {name: row for row, name in enumerate(names)}
+    ordered = sorted(names)
 
     def find(asked: str) -> int | None:
         if asked in rows:
@@ -54,7 +55,7 @@ def create_app(names: list[str], embeddings: np.ndarray) -> FastAPI:
 
     @app.get("/songs", response_model=Songs)
     def songs() -> Songs:
-        return Songs(songs=sorted(names))
+        return Songs(songs=ordered)
 
     @app.post("/recommend", response_model=Answer)
     def recommend(asked: Asked) -> Answer:
