@@ -11,7 +11,7 @@ from export.quantize import LAYER_WEIGHTS
 from export.reference import Rows
 from export.tower import Tower
 
-WINDOWS: Final = 6
+WINDOWS: Final = 4
 """As many as are embedded for each of some 75 layers, in about a minute."""
 
 

@@ -13,7 +13,7 @@ from embed.sample.songs import play, sample_songs
 from tests.checkpoints import write_random_clap
 
 SONGS = 24
-PRECISIONS = ("fp32",)
+PRECISIONS = ("fp32", "int8")
 
 
 def checkpoint(cache: Path) -> Path:
