@@ -151,7 +151,7 @@ class Catalogue:
         return len(self.names)
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the file; what reads at this moment finishes first."""
         self._database.close()
 
     def songs(self) -> Iterator[Song]:

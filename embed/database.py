@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import queue
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from embed.errors import BundleError
 
@@ -14,13 +14,20 @@ Rows = Iterable[tuple[Any, ...]]
 T = TypeVar("T")
 
 
+CONNECTIONS: Final = 4
+"""Readers at once; a fifth waits. All are made at the start: made later, by path, one would
+read the file that has taken this one's place meanwhile."""
+
+
 class Database:
-    """The file at ``path``. Every method raises BundleError when SQLite cannot read it."""
+    """The file at ``path`` as it is now. Every method raises BundleError when SQLite cannot
+    read it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # Connections that no thread reads from at this moment: as many as ever did at once.
-        self._idle: deque[sqlite3.Connection] = deque()
+        self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        for _ in range(CONNECTIONS):
+            self._idle.put(self._connect())
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows that ``sql`` selects."""
@@ -31,21 +38,18 @@ class Database:
         return self._read(sql, values, lambda rows: [value for (value,) in rows])
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
-        while self._idle:
-            self._idle.pop().close()
+        """Close the connections; what reads at this moment finishes first."""
+        for _ in range(CONNECTIONS):
+            self._idle.get().close()
 
     def _read(self, sql: str, values: Sequence[object], take: Callable[[Rows], T]) -> T:
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._connect()
+        connection = self._idle.get()
         try:
             return take(connection.execute(sql, values))
         except sqlite3.Error as error:
             raise BundleError(f"{self._path}: {error}") from error
         finally:
-            self._idle.append(connection)
+            self._idle.put(connection)
 
     def _connect(self) -> sqlite3.Connection:
         # immutable: nobody changes a bundle's file, a new one takes its place. So no locks.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -55,9 +56,12 @@ def sample_model() -> Model:
     if not path.exists():
         raise ModelError(f"{path}: the sample model is missing from this installation")
     info = ModelInfo(
-        id="vibe-search sample model",
+        id=sample.MODEL_ID,
         sha256=sha256_file(path),
         kind=SAMPLE,
-        front_end=FrontEnd(),
+        front_end=FrontEnd.from_preprocessor(
+            json.loads(sample.PREPROCESSOR_PATH.read_text(encoding="utf-8")),
+            str(sample.PREPROCESSOR_PATH),
+        ),
     )
     return Model(path, info)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -185,3 +186,15 @@ def test_a_torn_file_is_refused(tmp_path: Path) -> None:
 def test_an_absent_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="unable to open"):
         Catalogue(tmp_path / "none.sqlite")
+
+
+def test_an_open_catalogue_stays_the_one_that_was_opened(tmp_path: Path) -> None:
+    songs = [song(f"Artist - Song {i}") for i in range(4)]
+    path = tmp_path / "catalogue.sqlite"
+    write_catalogue(path, songs, SPEC)
+    catalogue = Catalogue(path)
+    write_catalogue(tmp_path / "next", songs[:2], SPEC)
+    (tmp_path / "next").replace(path)  # as a bundle's writer does
+    with ThreadPoolExecutor(8) as threads:
+        counts = list(threads.map(lambda _: len(list(catalogue.songs())), range(64)))
+    assert set(counts) == {4}
