@@ -40,6 +40,33 @@ def quantize(source: Path, target: Path, keep: Collection[str] = ()) -> None:
         nodes_to_exclude=others,
         extra_options={"MatMulConstBOnly": True},
     )
+    model = onnx.load(target)
+    _unshare(model.graph)
+    onnx.save(model, target)
+
+
+def _unshare(graph: onnx.GraphProto) -> None:
+    """Give each product weights of its own, though chunks of one block use the same.
+
+    x86 without VNNI adds int8's products in pairs, in 16 bits, and saturates. ONNX Runtime
+    can turn weights to uint8 against that (``session.x64quantprecision``), but 1.31 fails
+    to load a model in which two products share some. It keeps a packed copy for each anyway;
+    the file grows by a tenth.
+    """
+    stored = {value.name: value for value in graph.initializer}
+    taken: set[str] = set()
+    for node in graph.node:
+        if node.op_type != "MatMulInteger":
+            continue
+        for place, name in enumerate(node.input):
+            if name in taken:
+                own = onnx.TensorProto()
+                own.CopyFrom(stored[name])
+                own.name = f"{name}.{node.name}"
+                graph.initializer.append(own)
+                node.input[place] = own.name
+            elif name in stored:
+                taken.add(name)
 
 
 def layer_weights(source: Path) -> list[str]:

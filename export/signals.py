@@ -7,7 +7,8 @@ a folder of songs, given by ``--verify-with``, adds the real.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -38,8 +39,13 @@ FORMANTS_HZ: Final = (
 """Of five vowels: Peterson and Barney, JASA 24, 1952, table II (men)."""
 
 
-def synthetic_windows(front_end: FrontEnd) -> dict[str, Samples]:
-    """The windows by name, in a fixed order: at least 32, float32 ``(window_samples,)``, ±1."""
+def synthetic_windows(front_end: FrontEnd) -> Mapping[str, Samples]:
+    """The windows by name, in a fixed order: 41, float32 ``(window_samples,)``, ±1, read-only."""
+    return _synthetic_windows(front_end)
+
+
+@lru_cache(maxsize=1)  # 80 MB, but seconds to make, and wanted twice by an int8 export
+def _synthetic_windows(front_end: FrontEnd) -> Mapping[str, Samples]:
     seconds = np.arange(front_end.window_samples) / front_end.sample_rate_hz
     windows = {
         name: np.clip(signal, -1, 1).astype(np.float32) for name, signal in _signals(seconds)
@@ -48,6 +54,8 @@ def synthetic_windows(front_end: FrontEnd) -> dict[str, Samples]:
     for name, share in (("music 0", 0.31), ("speech 0", 0.07)):
         short = windows[name][: int(share * front_end.window_samples)]
         windows[f"{name}, first {share:.0%}"] = pad_window(short, front_end)
+    for window in windows.values():
+        window.flags.writeable = False
     return windows
 
 

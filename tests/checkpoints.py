@@ -14,6 +14,7 @@ holds the statistics of real log-mels, as after training. ``spread`` measures th
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +78,9 @@ def write_random_clap(
     ClapAudioModelWithProjection, else a whole ClapModel. The same seed gives the same
     audio weights either way.
     """
-    import torch
-    from transformers import ClapAudioConfig, ClapAudioModelWithProjection, ClapConfig, ClapModel
+    from transformers import ClapConfig, ClapModel
 
-    torch.manual_seed(seed)
-    tower = ClapAudioModelWithProjection(ClapAudioConfig(**(audio or {})))
-    with torch.no_grad():
-        _draw(tower)
-        _set_batch_norm(tower)
-    model: Any = tower
+    model = tower = random_tower(seed, audio)
     if not audio_only:
         config = ClapConfig(
             text_config=SMALL_TEXT if text is None else text, audio_config=audio or {}
@@ -95,6 +90,22 @@ def write_random_clap(
     model.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=2))
     return folder
+
+
+def random_tower(seed: int = 0, audio: dict[str, Any] | None = None) -> Any:
+    """The ClapAudioModelWithProjection that ``write_random_clap`` writes."""
+    import torch
+    from transformers import ClapAudioConfig, ClapAudioModelWithProjection
+
+    torch.manual_seed(seed)
+    tower = ClapAudioModelWithProjection(ClapAudioConfig(**(audio or {})))
+    with torch.no_grad():
+        _draw(tower)
+        norm = tower.audio_model.audio_encoder.batch_norm
+        mean, variance = _band_statistics()
+        norm.running_mean.copy_(torch.from_numpy(mean))
+        norm.running_var.copy_(torch.from_numpy(variance))
+    return tower.eval()
 
 
 def _draw(tower: Any) -> None:
@@ -112,16 +123,13 @@ def _draw(tower: Any) -> None:
             nn.init.normal_(module.relative_position_bias_table, std=0.5)
 
 
-def _set_batch_norm(tower: Any) -> None:
-    """Per mel band, the mean and variance over ordinary sounds; each eighth window is enough."""
-    import torch
-
+@lru_cache(maxsize=1)
+def _band_statistics() -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of each mel band over ordinary sounds; each eighth window is enough."""
     front_end = FrontEnd.from_preprocessor(PREPROCESSOR, "PREPROCESSOR")
     windows = list(synthetic_windows(front_end).values())[::8]
     frames = np.concatenate([log_mel(window, front_end) for window in windows])
-    norm = tower.audio_model.audio_encoder.batch_norm
-    norm.running_mean.copy_(torch.from_numpy(frames.mean(axis=0)))
-    norm.running_var.copy_(torch.from_numpy(frames.var(axis=0)))
+    return frames.mean(axis=0), frames.var(axis=0)
 
 
 def spread(embeddings: np.ndarray) -> float:
