@@ -19,6 +19,9 @@ from export.hub import one_line as _line
 
 _AUDIO: Final = ("audio_model.", "audio_projection.")
 _LEARNED: Final = (".weight", ".bias", ".relative_position_bias_table")
+_COMPUTED: Final = (".num_batches_tracked", ".relative_position_index")
+"""Buffers that say nothing, or that the configuration decides."""
+
 KIND: Final = "vibe_search_kind"
 """Field of ``config.json`` that marks a model of ours."""
 
@@ -141,11 +144,17 @@ def _load(folder: Path, config: ClapAudioConfig, place: str) -> ClapAudioModelWi
             local_files_only=True,
             output_loading_info=True,
         )
-    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
-        raise ModelError(f"{place}: the weights cannot be read: {_line(error)}") from error
-    except pickle.UnpicklingError as error:
-        raise ModelError(f"{place}: the weights cannot be read: {_line(error)}") from error
-    _refuse("lacks", found["missing_keys"], place)
+    except (
+        *(SafetensorError, pickle.UnpicklingError, OSError, EOFError),
+        *(RuntimeError, ValueError, TypeError, KeyError),  # sizes and names that do not fit
+    ) as error:
+        raise ModelError(f"{place}: the model cannot be loaded: {_line(error)}") from error
+    missing = set(found["missing_keys"])
+    _refuse("lacks", [key for key in missing if not key.endswith(_COMPUTED)], place)
+    if missing:
+        # What a checkpoint of another version leaves out is memory as it was found.
+        fresh = ClapAudioModelWithProjection(config).state_dict()
+        model.load_state_dict({key: fresh[key] for key in missing}, strict=False)
     unknown = [key for key in found["unexpected_keys"] if key.startswith(_AUDIO)]
     # Buffers come and go with transformers' versions; a learned weight left out is another model.
     _refuse("holds unknown", [key for key in unknown if key.endswith(_LEARNED)], place)

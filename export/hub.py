@@ -69,15 +69,16 @@ def download(repository: str, revision: str | None) -> tuple[Path, str]:
 
 
 def _patterns(repository: str, revision: str | None) -> list[str]:
-    """Of the files to fetch. Every form of weights, when the hub cannot be asked."""
+    """Of the files to fetch; every form of weights when the hub does not say which it has."""
     try:
         siblings = HfApi().model_info(repository, revision=revision).siblings or []
     except (RepositoryNotFoundError, RevisionNotFoundError):
         raise
     except OSError:
         # snapshot_download meets the same trouble and falls back to its cache.
-        return []
-    weights = choose_weights([sibling.rfilename for sibling in siblings])
+        weights = [name for files in WEIGHT_FILES for name in files]
+    else:
+        weights = list(choose_weights([sibling.rfilename for sibling in siblings]))
     return [CONFIG_FILE, PREPROCESSOR_FILE, *weights]
 
 

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 HIDDEN_BYTES: Final = 1_600_000
-"""Largest activation of a chunk, float32. It and its successor stay in a core's second-level
-cache: 15 % faster than whole blocks on a core with 2 MB, and not slower with 1 MB."""
+"""Largest activation of a chunk, float32, so that it is read again from a core's own cache.
+Measured with 2 MB of it: int8 10 % faster than whole blocks, fp32 as fast; half or twice as
+much makes no difference."""
 
 
 @dataclass(frozen=True, slots=True)

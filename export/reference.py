@@ -19,6 +19,7 @@ from embed.mel import Samples, log_mel
 from embed.scan import scan
 from embed.spec import FrontEnd
 from export.checkpoint import Checkpoint
+from export.hub import one_line
 from export.signals import synthetic_windows
 
 Rows = NDArray[np.float32]
@@ -78,10 +79,17 @@ def compute_reference(
 
 
 def embeddings(checkpoint: Checkpoint, log_mels: Rows) -> Rows:
-    """``ClapModel.get_audio_features`` of log-mels ``(N, frames, mel_bands)``: ``(N, 512)``."""
+    """``ClapModel.get_audio_features`` of log-mels ``(N, frames, mel_bands)``: ``(N, 512)``.
+
+    Raises ModelError when PyTorch cannot run the model.
+    """
     batches = torch.from_numpy(log_mels)[:, None].split(_BATCH)
-    with torch.inference_mode():
-        rows = [normalize(checkpoint.model(batch).audio_embeds, dim=-1) for batch in batches]
+    try:
+        with torch.inference_mode():
+            rows = [normalize(checkpoint.model(batch).audio_embeds, dim=-1) for batch in batches]
+    except (RuntimeError, ValueError) as error:
+        # Sizes that load but do not fit each other, such as a window larger than its stage.
+        raise ModelError(f"{checkpoint.id}: PyTorch cannot run it: {one_line(error)}") from error
     found: Rows = torch.cat(rows).numpy()
     return found
 

@@ -135,7 +135,7 @@ def test_missing_weight_is_named(copy: Path, tmp_path: Path) -> None:
 def test_truncated_weights(copy: Path, tmp_path: Path) -> None:
     weights = copy / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
-    refused(export("--model", copy, "--to", tmp_path / "bundle"), str(copy), "cannot be read")
+    refused(export("--model", copy, "--to", tmp_path / "bundle"), str(copy), "cannot be loaded")
 
 
 def test_model_that_disagrees_is_not_written(
