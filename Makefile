@@ -9,7 +9,7 @@ PINS_RUN  := requirements/embed.txt requirements/handler.txt
 PINS_TEST := $(PINS_RUN) requirements/export.txt requirements/dev.txt
 INSTALL   := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo setup setup-export test check format bench bench-stability requirements clean help
+.PHONY: demo setup setup-export test check format bench bench-stability profile requirements clean help
 .DEFAULT_GOAL := help
 
 help:  ## This list.
@@ -41,7 +41,25 @@ $(VENV)/.test: $(PINS_TEST) | $(PY)
 	$(INSTALL) $(PINS_TEST:%=-r %)
 	@touch $@ $(VENV)/.run $(VENV)/.export
 
-test: $(VENV)/.test  ## All tests, the export of a full-size CLAP among them.
+# S3 for the tests, each apart: their pins are not ours.
+$(VENV)/.moto: requirements/moto.txt | $(PY)
+	$(PY) -m venv $(VENV)/moto
+	$(VENV)/moto/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# Where it cannot be installed the strict tests are skipped, and say so.
+$(VENV)/.localstack: requirements/localstack.txt | $(PY)
+	$(PY) -m venv $(VENV)/localstack
+	@if $(VENV)/localstack/bin/python -m pip install --quiet --disable-pip-version-check -r $<; \
+	  then touch $@; else rm -rf $(VENV)/localstack; echo "LocalStack: not installed"; fi
+
+# checkov and shellcheck, for infra/.
+$(VENV)/.infra: requirements/infra.txt | $(PY)
+	$(PY) -m venv $(VENV)/infra
+	$(VENV)/infra/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+test: $(VENV)/.test $(VENV)/.moto $(VENV)/.localstack $(VENV)/.infra  ## All tests, the export of a full-size CLAP among them.
 	$(PY) -m pytest
 
 check: $(VENV)/.test  ## What CI runs before the tests: ruff and mypy.
@@ -53,8 +71,19 @@ format: $(VENV)/.test  ## Let ruff put the code in order.
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-bench: $(VENV)/.test  ## Speed against the obvious pipeline, fidelity beside it. MUSIC=folder
-	$(PY) -m tests.bench $(if $(MUSIC),--music "$(MUSIC)")
+$(VENV)/.bench: requirements/bench.txt requirements/lambda.txt $(VENV)/.emulator | $(VENV)/.test
+	$(INSTALL) -r requirements/bench.txt -r requirements/lambda.txt
+	@touch $@
+
+$(VENV)/.emulator: requirements/emulator.txt | $(PY)
+	$(INSTALL) --no-deps --upgrade --target $(VENV)/emulator -r $<
+	@touch $@
+
+bench: $(VENV)/.bench  ## Every speed beside its reference, fidelity beside it. MUSIC=folder ONLY=parts
+	$(PY) -m tests.bench $(if $(MUSIC),--music "$(MUSIC)") $(if $(ONLY),--only "$(ONLY)")
+
+profile: $(VENV)/.test  ## The encoder's time by operator. BUNDLE=bundle
+	$(PY) -m tests.bench.profile $(if $(BUNDLE),"$(BUNDLE)")
 
 bench-stability: $(VENV)/.test  ## How far an embedding moves with a song's start. MUSIC=… BUNDLE=…
 	$(PY) -m tests.bench.stability --music "$(or $(MUSIC),$(error MUSIC=folder is missing))" \
@@ -64,7 +93,7 @@ COMPILE := -m piptools compile --quiet --strip-extras --no-emit-index-url --no-e
   --no-emit-options --no-header --annotation-style=line
 
 requirements: $(VENV)/.test  ## Compile the pins anew from requirements/*.in.
-	for part in embed handler export dev; do \
+	for part in embed handler export dev bench lambda moto localstack infra; do \
 	  $(PY) $(COMPILE) -o requirements/$$part.txt requirements/$$part.in || exit 1; \
 	done
 	sed -i.bak 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements/*.txt && rm requirements/*.bak

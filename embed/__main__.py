@@ -6,6 +6,7 @@ done, 130 stopped by Ctrl-C (what was embedded is kept).
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Final
@@ -13,11 +14,22 @@ from typing import Final
 import click
 from click_default_group import DefaultGroup
 
+from embed.arguments import PlaceType
 from embed.errors import VibeError
 from embed.spec import DEFAULT_WINDOWS, MAX_WINDOWS, Windows, parse_windows
+from embed.store.commands import COMMANDS
+from embed.store.place import Place, S3Url
 
 _DONE, _SOME_FAILED, _NOTHING_DONE, _INTERRUPTED = 0, 1, 2, 130
 _DIRECTORY: Final = click.Path(path_type=Path)
+_PLACE: Final = PlaceType()
+_WORK: Final = click.option(
+    "--work",
+    type=_DIRECTORY,
+    metavar="DIR",
+    help="Where copies of s3:// bundles are kept and a stopped run goes on. "
+    "[default: ~/.cache/vibe-search]",
+)
 
 
 class _WindowsType(click.ParamType[Windows]):
@@ -36,6 +48,8 @@ class _WindowsType(click.ParamType[Windows]):
 def main() -> None:
     """Songs to vectors: python -m embed MUSIC --to BUNDLE.
 
+    MUSIC and BUNDLE are directories or s3://bucket/prefix.
+
     Run it again to bring the bundle in step with the folder: only new and changed songs are
     embedded, removed ones leave. Stop it at any moment and run it again: nothing is lost.
 
@@ -44,8 +58,8 @@ def main() -> None:
 
 
 @click.command("folder", short_help="Embed a folder of music (the default command).")
-@click.argument("music", type=_DIRECTORY)
-@click.option("--to", required=True, type=_DIRECTORY, metavar="BUNDLE", help="Where it goes.")
+@click.argument("music", type=_PLACE)
+@click.option("--to", required=True, type=_PLACE, metavar="BUNDLE", help="Where it goes.")
 @click.option(
     "--model",
     metavar="sample|BUNDLE",
@@ -63,43 +77,61 @@ def main() -> None:
     "--song-timeout",
     type=click.FloatRange(min=1),
     metavar="SECONDS",
-    help="Give up on a song whose decoder takes longer. [default: 120]",
+    help="Give up on a song that takes longer to fetch and decode. [default: 120]",
 )
+@_WORK
 def folder(
-    music: Path,
-    to: Path,
+    music: Place,
+    to: Place,
     model: str | None,
     windows: Windows | None,
     workers: int | None,
     song_timeout: float | None,
+    work: Path | None,
 ) -> None:
-    """Embed every song under MUSIC, and write BUNDLE."""
+    """Embed every song under MUSIC, and write BUNDLE.
+
+    A BUNDLE on S3 is pulled first and pushed last, as a new version; songs in a bucket are
+    fetched one by one, new and changed ones only.
+    """
     # Imported late: --help and wrong use must not wait for ONNX Runtime.
     from embed.pipeline import Options, embed_folder  # noqa: PLC0415
     from embed.prepare import SONG_TIMEOUT_S  # noqa: PLC0415
+    from embed.working import working_copy  # noqa: PLC0415
 
-    options = Options(model, windows, workers, song_timeout or SONG_TIMEOUT_S)
-    report = embed_folder(music, to, options, tell=_tell)
-    for line in report.lines():
-        _tell(line)
-    if not report.in_bundle:
-        raise VibeError(f"{music}: no song could be embedded; {to} stays as it was")
+    timeout_s = song_timeout or SONG_TIMEOUT_S
+    options = Options(model, windows, workers, timeout_s, cache=work)
+    if isinstance(to, S3Url):  # an evicted pod ends like Ctrl-C: its progress is saved
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with working_copy(to, work, _tell) as copy:
+        report = embed_folder(music, copy.path, options, tell=_tell, saved=copy.save)
+        for line in report.lines():
+            _tell(line)
+        if not report.in_bundle:
+            raise VibeError(f"{music}: no song could be embedded; {to} stays as it was")
+        copy.push()
     sys.exit(_SOME_FAILED if report.failures else _DONE)
 
 
 @click.command("import")
 @click.argument("file", type=_DIRECTORY)
-@click.option("--to", required=True, type=_DIRECTORY, metavar="BUNDLE", help="Where it goes.")
-def import_(file: Path, to: Path) -> None:
+@click.option("--to", required=True, type=_PLACE, metavar="BUNDLE", help="Where it goes.")
+@_WORK
+def import_(file: Path, to: Place, work: Path | None) -> None:
     """Make BUNDLE from FILE, an .npz or .pkl with 'names' and 'embeddings' (N, 512)."""
     from embed.importer import import_catalogue  # noqa: PLC0415
+    from embed.working import working_copy  # noqa: PLC0415
 
-    songs = import_catalogue(file, to)
+    with working_copy(to, work, _tell) as copy:
+        songs = import_catalogue(file, copy.path)
+        copy.push()
     _tell(f"{songs} songs imported into {to}")
 
 
 main.add_command(folder)
 main.add_command(import_)
+for command in COMMANDS:
+    main.add_command(command)
 
 
 def _tell(line: str) -> None:

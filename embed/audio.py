@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,14 @@ soxr HQ's filter is shorter than 0.1 s at any rate from 8 kHz up."""
 
 @dataclass(frozen=True, slots=True)
 class SongWindows:
-    """``samples`` is float32 ``(n, window_samples)`` in about ±1, ``duration_s`` the whole song."""
+    """``samples`` is float32 ``(n, window_samples)`` in about ±1, ``duration_s`` the whole song.
+
+    ``resample_s`` is how long the resampler took to make them.
+    """
 
     samples: NDArray[np.float32]
     duration_s: float
+    resample_s: float
 
 
 def read_windows(path: Path, front_end: FrontEnd, windows: Windows) -> SongWindows:
@@ -50,16 +55,23 @@ def read_windows(path: Path, front_end: FrontEnd, windows: Windows) -> SongWindo
         song_samples = math.ceil(reader.frames * (rate_hz / reader.rate_hz))
         starts = window_starts(song_samples, front_end.window_samples, windows)
         count = min(front_end.window_samples, song_samples)
-        cuts = _cut(reader, rate_hz, starts, count)
-        duration_s = reader.frames / reader.rate_hz
-    rows = np.stack([pad_window(samples, front_end) for samples in cuts])
-    return SongWindows(rows, duration_s)
+        spans, offsets = _spans(reader, rate_hz, starts, count)
+        native = reader.read(spans)
+        for span, samples in zip(spans, native, strict=True):
+            _check_finite(samples, span, reader.rate_hz)
+        decoded = time.perf_counter()
+        duration_s, native_hz = reader.frames / reader.rate_hz, reader.rate_hz
+    rows = np.empty((len(starts), front_end.window_samples), dtype=np.float32)
+    for row, samples, offset in zip(rows, native, offsets, strict=True):
+        row[:] = pad_window(_resample(samples, native_hz, rate_hz, offset, count), front_end)
+    return SongWindows(rows, duration_s, time.perf_counter() - decoded)
 
 
-def _cut(
+def _spans(
     reader: Reader, rate_hz: int, starts: Sequence[int], count: int
-) -> list[NDArray[np.float32]]:
-    """``count`` samples at ``rate_hz`` from each start.
+) -> tuple[list[Range], list[int]]:
+    """What to decode for ``count`` samples at ``rate_hz`` from each start, and how many
+    resampled ones come before.
 
     The resampler starts where both rates' grids meet (every ``step_out`` samples), so that
     its output falls on the same instants as that of the whole song.
@@ -67,25 +79,27 @@ def _cut(
     common = math.gcd(reader.rate_hz, rate_hz)
     step_in, step_out = reader.rate_hz // common, rate_hz // common
     margin = int(_MARGIN_S * rate_hz)
-    ranges, offsets = [], []
+    spans, offsets = [], []
     for start in starts:
         first_step = max(start - margin, 0) // step_out
         last_step = -(-(start + count + margin) // step_out)
         first = first_step * step_in
-        ranges.append(Range(first, min(last_step * step_in, reader.frames) - first))
+        spans.append(Range(first, min(last_step * step_in, reader.frames) - first))
         offsets.append(start - first_step * step_out)
-    cuts = []
-    for span, offset, native in zip(ranges, offsets, reader.read(ranges), strict=True):
-        _check_finite(native, span, reader.rate_hz)
-        if reader.rate_hz == rate_hz:
-            samples = native
-        else:
-            samples = soxr.resample(native, reader.rate_hz, rate_hz, quality="HQ")
-        cut = np.zeros(count, dtype=np.float32)
-        piece = samples[offset : offset + count]
-        cut[: len(piece)] = piece  # soxr may round the last sample away, as for the whole song
-        cuts.append(cut)
-    return cuts
+    return spans, offsets
+
+
+def _resample(
+    native: NDArray[np.float32], native_hz: int, rate_hz: int, offset: int, count: int
+) -> NDArray[np.float32]:
+    """``count`` samples at ``rate_hz`` from ``offset`` on."""
+    samples = native
+    if native_hz != rate_hz:
+        samples = soxr.resample(native, native_hz, rate_hz, quality="HQ")
+    cut = np.zeros(count, dtype=np.float32)
+    piece = samples[offset : offset + count]
+    cut[: len(piece)] = piece  # soxr may round the last sample away, as for the whole song
+    return cut
 
 
 def _check_finite(samples: NDArray[np.float32], span: Range, rate_hz: int) -> None:

@@ -12,6 +12,8 @@ from embed.bundle import open_bundle, sha256_file
 from embed.errors import BundleError, ModelError
 from embed.manifest import MODEL_FILE, Manifest, ModelInfo
 from embed.spec import FrontEnd
+from embed.store.cache import local_copy
+from embed.store.place import parse_place
 
 SAMPLE: Final = "sample"
 
@@ -24,11 +26,14 @@ class Model:
     info: ModelInfo
 
 
-def choose_model(wanted: str | None, to: Path, previous: Manifest | None) -> Model:
+def choose_model(
+    wanted: str | None, to: Path, previous: Manifest | None, cache: Path | None = None
+) -> Model:
     """The model for songs that go to the bundle ``to``, whose manifest is ``previous``.
 
-    ``wanted`` is ``sample``, a bundle's directory, or None: the model that ``to`` already
-    has, else the sample. Raises BundleError or ModelError when it cannot be had.
+    ``wanted`` is ``sample``, a bundle (a directory, or an S3 store, of which a copy is kept
+    below ``cache``), or None: the model that ``to`` already has, else the sample. Raises
+    BundleError, StoreError or ModelError when it cannot be had.
     """
     if previous is not None and previous.model is None and previous.spec is not None:
         raise BundleError(
@@ -39,7 +44,7 @@ def choose_model(wanted: str | None, to: Path, previous: Manifest | None) -> Mod
         return model_of(to)
     if wanted is None or wanted == SAMPLE:
         return sample_model()
-    return model_of(Path(wanted))
+    return model_of(local_copy(parse_place(wanted), cache))
 
 
 def model_of(root: Path) -> Model:

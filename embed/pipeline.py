@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from embed.assemble import stage_songs
 from embed.batch import Batch, Outcome
+from embed.bucket import listed
 from embed.bundle import open_bundle
 from embed.catalogue import Song, song_id
 from embed.encoder import Encoder
@@ -26,13 +26,12 @@ from embed.model import SAMPLE, Model, choose_model
 from embed.prepare import SONG_MEMORY_MIB, SONG_TIMEOUT_S, Work
 from embed.progress import progress
 from embed.report import Failure, Report
-from embed.scan import SongFile, scan
+from embed.scan import SongFile
 from embed.spec import DEFAULT_WINDOWS, Spec, Windows
-from embed.state import FileFacts, State
+from embed.state import STATE_FILE, FileFacts, State
+from embed.store.place import Place
 from embed.tags import Credit
 from embed.writer import BundleWriter
-
-STATE_FILE: Final = ".embed.sqlite"
 
 Done = dict[SongFile, FileFacts]
 
@@ -46,24 +45,39 @@ class Options:
     workers: int | None = None
     song_timeout_s: float = SONG_TIMEOUT_S
     song_memory_mib: int = SONG_MEMORY_MIB
+    cache: Path | None = None
 
 
 def embed_folder(
-    music: Path, to: Path, options: Options, tell: Callable[[str], None] = print
+    music: Place,
+    to: Path,
+    options: Options,
+    tell: Callable[[str], None] = print,
+    saved: Callable[[], None] = lambda: None,
 ) -> Report:
-    """Bring the bundle ``to`` in step with the folder ``music``.
+    """Bring the bundle ``to`` in step with the folder ``music``, or that part of a bucket.
 
     New and changed songs are embedded, removed ones leave, unchanged ones cost nothing.
-    ``tell`` gets lines for people. Songs that fail are in the report; when none is left the
-    bundle stays as it was (``report.in_bundle`` is 0).
+    ``tell`` gets lines for people, ``saved`` is called after each song. Songs that fail are in
+    the report; when none is left the bundle stays as it was (``report.in_bundle`` is 0).
 
-    Raises AudioError when the folder holds no songs, BundleError or ModelError when the
-    bundle or the model cannot be used.
+    Raises AudioError when there are no songs, StoreError when a bucket cannot be listed,
+    BundleError or ModelError when the bundle or the model cannot be used.
     """
-    songs = scan(music)
+    with listed(music) as songs:
+        return _embed_songs(songs, to, options, tell, saved)
+
+
+def _embed_songs(
+    songs: list[SongFile],
+    to: Path,
+    options: Options,
+    tell: Callable[[str], None],
+    saved: Callable[[], None],
+) -> Report:
     report = Report(found=len(songs))
     with BundleWriter(to) as writer, State(to / STATE_FILE) as state:
-        model = choose_model(options.model, to, writer.previous)
+        model = choose_model(options.model, to, writer.previous, options.cache)
         spec = _spec(model, options.windows, writer.previous)
         tell(_intent(model, spec, writer.previous))
         bundle = None if writer.previous is None else open_bundle(to)
@@ -71,7 +85,7 @@ def embed_folder(
         done = _already_done(songs, state, known)
         todo = [song for song in songs if song not in done]
         if todo:
-            _embed(todo, known, done, report, partial(_batch, model, spec, options))
+            _embed(todo, known, done, report, partial(_batch, model, spec, options), saved)
         report.in_bundle = len(done)
         report.changed = bool(done) and _write(writer, model, spec, done, known, report)
         if done:
@@ -127,6 +141,7 @@ def _embed(
     done: Done,
     report: Report,
     batch: Callable[[list[SongFile], KnownEmbeddings], Batch],
+    saved: Callable[[], None],
 ) -> None:
     with progress(len(todo)) as shown:
         for outcome in batch(todo, known):
@@ -134,6 +149,7 @@ def _embed(
                 report.failures.append(Failure(outcome.song.key, outcome.reason))
             else:
                 done[outcome.song] = _record(outcome, known, report)
+                saved()
             shown.advance()
     report.failures.sort(key=lambda failure: failure.key)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -63,21 +64,30 @@ def prepare(song: SongFile, work: Work) -> Prepared:
     """Read, name, decode and transform one song.
 
     Raises AudioError when it cannot be embedded or changed meanwhile, OSError when it
-    cannot be read.
+    cannot be read, StoreError when it cannot be fetched.
     """
     started = time.perf_counter()
-    with song.path.open("rb") as file:
+    with song.local() as path:
+        return _prepare(song, path, work, started)
+
+
+def _prepare(song: SongFile, path: Path, work: Work, started: float) -> Prepared:
+    with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    credit = read_credit(song.path)
+    credit = read_credit(path)
     hashed = time.perf_counter()
     seconds = {"read": hashed - started}
     duration_s = log_mels = None
     if sha256 not in work.known:
-        audio = read_windows(song.path, work.front_end, work.windows)
+        audio = read_windows(path, work.front_end, work.windows)
         decoded = time.perf_counter()
         duration_s = audio.duration_s
         log_mels = np.stack([log_mel(window, work.front_end) for window in audio.samples])
-        seconds |= {"decode": decoded - hashed, "mel": time.perf_counter() - decoded}
+        seconds |= {
+            "decode": decoded - hashed - audio.resample_s,
+            "resample": audio.resample_s,
+            "mel": time.perf_counter() - decoded,
+        }
     if not song.is_unchanged():
         raise AudioError("changed while it was read; run again")
     return Prepared(sha256, credit, duration_s, log_mels, seconds)

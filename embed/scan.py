@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
@@ -28,6 +30,11 @@ class SongFile:
     path: Path
     bytes: int
     mtime_ns: int
+
+    @contextmanager
+    def local(self) -> Iterator[Path]:
+        """The file to read, as long as the context lasts."""
+        yield self.path
 
     def is_unchanged(self) -> bool:
         """Whether the file still is as it was listed."""
@@ -64,8 +71,13 @@ def scan(folder: Path) -> list[SongFile]:
             elif _extension(entry.name) in EXTENSIONS and entry.is_file():
                 found.append(_song_file(folder, entry))
     if not found:
-        raise AudioError(f"{folder}: no audio files (looked for {' '.join(sorted(EXTENSIONS))})")
+        raise no_songs(str(folder))
     return sorted(found, key=lambda song: song.key)
+
+
+def no_songs(place: str) -> AudioError:
+    """That there is nothing to embed at ``place``."""
+    return AudioError(f"{place}: no audio files (looked for {' '.join(sorted(EXTENSIONS))})")
 
 
 def _leads_nowhere(entry: os.DirEntry[str]) -> bool:

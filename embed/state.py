@@ -8,7 +8,7 @@ run loses none). Losing it costs reading the files again, nothing more.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from embed.errors import BundleError
 from embed.scan import SongFile
+
+STATE_FILE: Final = ".embed.sqlite"
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS files (
@@ -112,6 +114,22 @@ class State:
                     "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?)",
                     (facts.sha256, spec, facts.duration_s, vector.astype("<f4").tobytes()),
                 )
+
+    def keep(self, spec: str, embeddings: Iterable[tuple[str, float, bytes]]) -> None:
+        """Keep embeddings: content digest, duration, and ``(512,)`` as float32 bytes."""
+        with self._errors(), self._database:
+            self._database.execute("BEGIN")
+            self._database.executemany(
+                "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?)",
+                ((sha256, spec, seconds, vector) for sha256, seconds, vector in embeddings),
+            )
+
+    def check(self) -> None:
+        """Read all of it once, to find damage."""
+        with self._errors():
+            found = self._database.execute("PRAGMA integrity_check").fetchone()[0]
+        if found != "ok":
+            raise BundleError(f"{self._path}: {found}")
 
     def embedded(self, spec: str) -> dict[str, float]:
         """Content digest → duration of every song whose embedding waits here."""

@@ -31,7 +31,7 @@ from embed.manifest import (
 from embed.spec import Spec
 
 _STAGING: Final = ".staging-"
-_LOCK: Final = ".lock"
+LOCK_FILE: Final = ".lock"
 
 
 class BundleWriter:
@@ -42,16 +42,18 @@ class BundleWriter:
             writer.commit(model=info)
 
     ``previous`` is the manifest found there, None in a new place. Files that are neither
-    staged nor dropped stay. Raises BundleError when another writer holds the lock, or what
-    lies there is no bundle of ours.
+    staged nor dropped stay. Raises BundleError when another writer holds the lock (for
+    ``wait_s`` seconds), or what lies there is no bundle of ours; with ``over_damage`` that
+    counts as none.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, wait_s: float = 0, over_damage: bool = False) -> None:
         self.root = root
+        self._over_damage = over_damage
         self.previous: Manifest | None = None
         self._staged: set[str] = set()
         self._staging: Path | None = None
-        self._lock = FileLock(root / _LOCK, timeout=0)
+        self._lock = FileLock(root / LOCK_FILE, timeout=wait_s)
 
     def __enter__(self) -> Self:
         if self.root.exists() and not self.root.is_dir():
@@ -66,7 +68,7 @@ class BundleWriter:
             for stale in self.root.glob(_STAGING + "*"):
                 shutil.rmtree(stale)
             if (self.root / MANIFEST_FILE).exists():
-                self.previous = open_bundle(self.root).manifest
+                self.previous = self._open_previous()
         except BaseException:
             self._lock.release()
             raise
@@ -87,10 +89,7 @@ class BundleWriter:
 
     def stage(self, name: str) -> Path:
         """Where to write the new ``name``; it counts only once ``commit`` returns."""
-        if self._staging is None:
-            self._staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.root))
-            self._staging.chmod(0o755)  # mkdtemp's 0700 would hide the model's folder
-        path = self._staging / name
+        path = self._staging_folder() / name
         path.parent.mkdir(parents=True, exist_ok=True)
         self._staged.add(name)
         return path
@@ -107,18 +106,49 @@ class BundleWriter:
         With ``spec`` None the bundle holds no songs; with ``model`` None, no model.
         Raises BundleError when the parts do not fit each other.
         """
-        kept = {} if self.previous is None else dict(self.previous.files)
-        staging = self.stage(MANIFEST_FILE).parent
-        self._staged.discard(MANIFEST_FILE)
-        for name in self._staged:
-            path = staging / name
-            _sync(path)
-            kept[name] = FileInfo(path.stat().st_size, sha256_file(path))
+        kept = self._files()
         dropped = ({MODEL_FILE} if model is None else set()) | (
             {CATALOGUE_FILE, VECTORS_FILE} if spec is None else set()
         )
         files = {name: kept[name] for name in sorted(kept) if name not in dropped}
-        manifest = Manifest(files=files, model=model, spec=spec, songs=songs)
+        return self._place(Manifest(files=files, model=model, spec=spec, songs=songs))
+
+    def adopt(self, manifest: Manifest) -> Manifest:
+        """Put what was staged in place, under a manifest made elsewhere.
+
+        Raises BundleError when what was staged, and what was there, is not what it lists.
+        """
+        kept = self._files()
+        for name, info in manifest.files.items():
+            if kept.get(name) != info:
+                raise BundleError(f"{self.root}: {name} is {kept.get(name)}, expected {info}")
+        return self._place(manifest)
+
+    def _staging_folder(self) -> Path:
+        if self._staging is None:
+            self._staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.root))
+            self._staging.chmod(0o755)  # mkdtemp's 0700 would hide the model's folder
+        return self._staging
+
+    def _open_previous(self) -> Manifest | None:
+        try:
+            return open_bundle(self.root).manifest
+        except BundleError:
+            if not self._over_damage:
+                raise
+            return None
+
+    def _files(self) -> dict[str, FileInfo]:
+        """What the bundle would hold: what was there, and over it what was staged."""
+        files = {} if self.previous is None else dict(self.previous.files)
+        for name in self._staged:
+            path = self._staging_folder() / name
+            _sync(path)
+            files[name] = FileInfo(path.stat().st_size, sha256_file(path))
+        return files
+
+    def _place(self, manifest: Manifest) -> Manifest:
+        staging = self._staging_folder()
         (staging / MANIFEST_FILE).write_bytes(manifest.to_bytes())
         for path in (staging / MANIFEST_FILE, *_folders(staging)):
             _sync(path)

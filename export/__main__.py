@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import click
 
+from embed.arguments import PlaceType
 from embed.errors import VibeError
+from embed.store.place import Place
 
 _NOTHING_DONE, _INTERRUPTED = 2, 130
 _DIRECTORY: Final = click.Path(path_type=Path)
@@ -26,7 +28,13 @@ _DIRECTORY: Final = click.Path(path_type=Path)
     help="laion/clap-htsat-unfused, or a directory as save_pretrained writes it.",
 )
 @click.option("--revision", help="Branch, tag or commit on the hub. [default: its main branch]")
-@click.option("--to", required=True, type=_DIRECTORY, metavar="BUNDLE", help="Where it goes.")
+@click.option(
+    "--to",
+    required=True,
+    type=PlaceType(),
+    metavar="BUNDLE",
+    help="Where it goes: a directory, or s3://bucket/prefix as a new version.",
+)
 @click.option("--precision", type=click.Choice(["fp32", "int8"]), default="fp32", show_default=True)
 @click.option(
     "--verify-with",
@@ -39,8 +47,14 @@ _DIRECTORY: Final = click.Path(path_type=Path)
     is_flag=True,
     help="Write the model even where it misses its limits; the manifest says so.",
 )
+@click.option(
+    "--work",
+    type=_DIRECTORY,
+    metavar="DIR",
+    help="Where a copy of an s3:// bundle is kept. [default: ~/.cache/vibe-search]",
+)
 @click.option("--verbose", is_flag=True, help="Let PyTorch's and the hub's own messages through.")
-def main(verbose: bool, **arguments: Any) -> None:  # noqa: ANN401 (the fields of Order)
+def main(to: Place, work: Path | None, verbose: bool, **arguments: Any) -> None:  # noqa: ANN401 (the fields of Order)
     """CLAP's audio tower, from a PyTorch checkpoint to the model in a bundle.
 
     The model is held against PyTorch before it is written; one that fails is refused, and
@@ -51,9 +65,12 @@ def main(verbose: bool, **arguments: Any) -> None:  # noqa: ANN401 (the fields o
 
     try:
         with quiet(not verbose):
+            from embed.working import working_copy  # noqa: PLC0415
             from export.ship import Order, ship  # noqa: PLC0415
 
-            ship(Order(**arguments), click.echo)
+            with working_copy(to, work, click.echo) as copy:
+                ship(Order(to=copy.path, **arguments), click.echo)
+                copy.push()
     except VibeError as error:
         _fail(str(error))
     except OSError as error:
@@ -61,7 +78,7 @@ def main(verbose: bool, **arguments: Any) -> None:  # noqa: ANN401 (the fields o
     except KeyboardInterrupt:
         click.echo("stopped; nothing was written", err=True)
         sys.exit(_INTERRUPTED)
-    click.echo(f"{arguments['to']}: ready")
+    click.echo(f"{to}: ready")
 
 
 def _fail(message: str) -> None:

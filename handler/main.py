@@ -18,6 +18,7 @@ from embed.catalogue import Catalogue
 from embed.errors import BundleError, VibeError
 from embed.index import ExactIndex
 from embed.manifest import CATALOGUE_FILE, VECTORS_FILE
+from embed.store.cache import local_copy
 from handler.app import create_app
 from handler.service import About, Service
 from handler.settings import read_settings
@@ -67,7 +68,7 @@ def _load(bundle: Bundle) -> Service:
 
 try:
     settings = read_settings(os.environ)
-    service = open_service(settings.bundle)
+    service = open_service(local_copy(settings.bundle, settings.cache))
 except (VibeError, OSError) as error:
     print(f"handler: {error}", file=sys.stderr)
     raise SystemExit(2) from None

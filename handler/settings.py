@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from embed.errors import VibeError
+from embed.errors import StoreError, VibeError
+from embed.store.place import Place, parse_place
 
 
 class SettingsError(VibeError):
@@ -24,7 +25,8 @@ class Setting:
 
 
 SETTINGS: Final = (
-    Setting("VIBE_BUNDLE", None, "the bundle to serve: a directory"),
+    Setting("VIBE_BUNDLE", None, "the bundle to serve: a directory or s3://bucket/prefix"),
+    Setting("VIBE_CACHE", "", "where a copy of an s3:// bundle is kept; else ~/.cache/vibe-search"),
     Setting("VIBE_HOST", "127.0.0.1", "address to listen on; 0.0.0.0 for every one"),
     Setting("VIBE_PORT", "8000", "port to listen on, 0 to 65535; 0 takes a free one"),
     Setting("VIBE_MAX_BODY_BYTES", "65536", "longest request body, 1 or more"),
@@ -38,7 +40,8 @@ SETTINGS: Final = (
 class Settings:
     """The settings, in their types."""
 
-    bundle: Path
+    bundle: Place
+    cache: Path | None
     host: str
     port: int
     max_body_bytes: int
@@ -58,13 +61,21 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             raise SettingsError(f"{setting.name}: not set, expected {setting.description}")
         values[setting.name] = value
     return Settings(
-        bundle=Path(values["VIBE_BUNDLE"]),
+        bundle=_place(values, "VIBE_BUNDLE"),
+        cache=Path(values["VIBE_CACHE"]) if values["VIBE_CACHE"] else None,
         host=values["VIBE_HOST"],
         port=_number(values, "VIBE_PORT", 0, 65_535),
         max_body_bytes=_number(values, "VIBE_MAX_BODY_BYTES", 1),
         shutdown_s=_number(values, "VIBE_SHUTDOWN_S", 0),
         access_log=_choice(values, "VIBE_ACCESS_LOG", {"on": True, "off": False}),
     )
+
+
+def _place(values: Mapping[str, str], name: str) -> Place:
+    try:
+        return parse_place(values[name])
+    except StoreError as error:
+        raise SettingsError(f"{name}: {error}") from None
 
 
 def _number(values: Mapping[str, str], name: str, least: int, most: int | None = None) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests import s3
 from tests.albums import Runs, write_album
 from tests.tiny_model import write_model_bundle
 
@@ -40,3 +42,37 @@ def music(album: Path, tmp_path: Path) -> Path:
 def run(music: Path, tmp_path: Path, model_bundle: Path) -> Runs:
     """Runs of the pipeline from ``music`` to a bundle."""
     return Runs(music, tmp_path / "bundle", model_bundle)
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[str]:
+    """The address of an S3 that is fast, and believes every checksum."""
+    with s3.moto() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def localstack_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an S3 that refuses what S3 refuses."""
+    with s3.localstack(tmp_path_factory.mktemp("localstack")) as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(
+    moto_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[s3.Bucket]:
+    """An empty bucket on moto; the environment leads to it."""
+    with s3.Bucket(moto_server, monkeypatch, tmp_path_factory.mktemp("home")) as found:
+        yield found
+
+
+@pytest.fixture
+def strict_bucket(
+    localstack_server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[s3.Bucket]:
+    """An empty bucket on LocalStack; the environment leads to it."""
+    with s3.Bucket(localstack_server, monkeypatch, tmp_path_factory.mktemp("home")) as found:
+        yield found

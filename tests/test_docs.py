@@ -18,6 +18,8 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = [ROOT / "README.md", ROOT / "embed/sample/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
+COMMANDS = ("import", "push", "pull", "list", "rollback")
+
 
 def commands(text: str) -> list[str]:
     """Every line that runs one of our modules or make, as a shell would see it."""
@@ -42,7 +44,7 @@ def test_documented_command_exists(command: str) -> None:
         return
     module = words[2:3]
     if module == ["embed"]:
-        module.append(words[3] if words[3] == "import" else "folder")
+        module.append(words[3] if words[3] in COMMANDS else "folder")
     text = help_of(*module)
     flags = [word for word in words if word.startswith("--")]
     assert [flag for flag in flags if flag not in text] == []

@@ -35,12 +35,15 @@ OWNERS = {
     "av": ["embed/ffmpeg.py"],
     "soxr": ["embed/audio.py", "export/sample/"],
     "mutagen": ["embed/decoders.py", "embed/tags.py", "embed/sample/"],
-    "boto3": ["embed/store"],
-    "botocore": ["embed/store"],
+    "boto3": ["embed/store/"],
+    "botocore": ["embed/store/"],
     "rapidfuzz": ["embed/names.py"],
-    "filelock": ["embed/writer.py"],
+    "filelock": ["embed/writer.py", "embed/store/local.py"],
     "tqdm": ["embed/progress.py"],
-    "click": ["embed/__main__.py", "export/__main__.py", "handler/__main__.py"],
+    "click": [
+        *("embed/__main__.py", "export/__main__.py", "handler/__main__.py"),
+        *("embed/arguments.py", "embed/store/commands.py"),
+    ],
 }
 
 # A module may know those before it, and of its own line.
@@ -55,11 +58,14 @@ LAYERS = [
 ]
 
 AUDIO = {"reader", "ffmpeg", "decoders", "audio", "windows", "mel", "encoder"} | {
-    *("tags", "scan", "prepare", "batch", "pipeline"),
+    *("tags", "scan", "bucket", "prepare", "batch", "pipeline"),
 }
 KNOW_NOTHING_OF_AUDIO = ["catalogue", "index", "bundle", "manifest", "writer", "assemble"]
 
-HEAVY = ["onnxruntime", "soundfile", "av", "soxr", "mutagen", "torch", "transformers"]
+HEAVY = [
+    *("onnxruntime", "soundfile", "av", "soxr", "mutagen", "torch", "transformers"),
+    *("boto3", "botocore"),
+]
 
 
 def _sources() -> list[Path]:
@@ -131,6 +137,7 @@ def test_every_owner_is_there():
     # Else the rule above would hold of nothing.
     used = {name.partition(".")[0] for path in _sources() for name in _imports(path)}
     assert {"torch", "fastapi", "onnxruntime", "soundfile", "av", "soxr", "mutagen"} <= used
+    assert {"boto3", "botocore"} <= used
 
 
 @pytest.mark.parametrize("level", range(len(LAYERS)), ids=lambda level: LAYERS[level][0])
@@ -148,7 +155,9 @@ def test_what_the_api_serves_from_knows_nothing_of_audio(name):
 
 
 def test_the_store_knows_nothing_of_audio():
-    for path in (REPOSITORY / "embed").glob("store*.py"):
+    modules = list((REPOSITORY / "embed/store").glob("*.py"))
+    assert len(modules) > 5
+    for path in modules:
         assert not _known_to(path) & {_embed(audio) for audio in AUDIO}
 
 
@@ -190,7 +199,11 @@ def _command(*arguments: str) -> str:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["folder", "--help"], ["import", "--help"], ["x", "--to", "y", "--windows", "0"]],
+    [
+        *(["--help"], ["folder", "--help"], ["import", "--help"]),
+        *([command, "--help"] for command in ("push", "pull", "list", "rollback")),
+        *(["x", "--to", "y", "--windows", "0"], ["push", "x", "s3:/y"], ["x", "--to", "s3://Y"]),
+    ],
     ids=" ".join,
 )
 def test_help_and_wrong_use_load_nothing_heavy(arguments):
@@ -216,6 +229,34 @@ def test_the_api_starts_without_decoder_and_model(tmp_path):
 
 
 def test_embedding_needs_neither_torch_nor_ffmpeg():
-    loaded = _loaded("import embed.pipeline")
+    loaded = _loaded("import embed.pipeline, embed.working")
     assert "onnxruntime" in loaded, "or the names looked for are wrong"
-    assert not loaded & {"av", "torch", "transformers"}
+    assert not loaded & {"av", "torch", "transformers", "boto3", "botocore"}
+
+
+def test_local_stores_need_no_boto3(tmp_path):
+    test_an_import_loads_no_decoder_and_no_model(tmp_path)
+    there = str(tmp_path / "store")
+    for arguments in (
+        ["push", str(tmp_path / "b"), there],
+        ["pull", there, str(tmp_path / "c")],
+        ["list", there],
+    ):
+        assert _loaded(_command(*arguments)) <= {"mutagen"}
+    assert (tmp_path / "c/manifest.json").read_bytes() == (
+        tmp_path / "b/manifest.json"
+    ).read_bytes()
+
+
+def test_an_s3_store_where_boto3_is_missing_is_one_line(tmp_path):
+    """As in the API's image, whose bundle is pulled when it is built."""
+    program = f"""
+        import sys
+        sys.modules["boto3"] = sys.modules["tqdm"] = None
+        import os
+        os.environ |= {{"VIBE_BUNDLE": "s3://bucket/x", "VIBE_CACHE": {str(tmp_path)!r}}}
+        import handler.main
+        """
+    run = python("-c", textwrap.dedent(program))
+    assert run.returncode == 2
+    assert run.stderr == ("handler: s3://bucket/x: boto3 is not installed; pip install boto3\n")

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from embed.store.place import S3Url
 from handler.settings import SETTINGS, Settings, SettingsError, read_settings
 
 
 def test_the_bundle_is_all_that_is_needed() -> None:
     assert read_settings({"VIBE_BUNDLE": "a/b"}) == Settings(
         bundle=Path("a/b"),
+        cache=None,
         host="127.0.0.1",
         port=8000,
         max_body_bytes=65_536,
@@ -23,7 +25,8 @@ def test_the_bundle_is_all_that_is_needed() -> None:
 
 def test_every_setting_can_be_set() -> None:
     environment = {
-        "VIBE_BUNDLE": "b",
+        "VIBE_BUNDLE": "s3://bucket/b",
+        "VIBE_CACHE": "c",
         "VIBE_HOST": "::1",
         "VIBE_PORT": "0",
         "VIBE_MAX_BODY_BYTES": "1",
@@ -31,7 +34,9 @@ def test_every_setting_can_be_set() -> None:
         "VIBE_ACCESS_LOG": "on",
         "PATH": "/bin",
     }
-    assert read_settings(environment) == Settings(Path("b"), "::1", 0, 1, 0, True)
+    assert read_settings(environment) == Settings(
+        S3Url("bucket", "b"), Path("c"), "::1", 0, 1, 0, True
+    )
     names = {setting.name for setting in SETTINGS}
     assert names == environment.keys() - {"PATH"}
     assert len(names) == len(dataclasses.fields(Settings))

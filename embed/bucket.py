@@ -1,0 +1,93 @@
+"""Music in a bucket: listed at once, each song fetched when its turn comes, and deleted after."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from embed.scan import EXTENSIONS, SongFile, no_songs, scan
+from embed.store.objects import Listed
+from embed.store.place import Place, S3Url
+
+_LONGEST_NAME_BYTES: Final = 200
+"""File systems end at 255; the beginning of a longer one goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSong(SongFile):
+    """A song in a bucket.
+
+    ``mtime_ns`` is a number made of the object's ETag (which changes with its content), ``path``
+    where it lies while it is read.
+    """
+
+    url: S3Url
+    tag: str
+
+    @contextmanager
+    def local(self) -> Iterator[Path]:
+        """The song as a file, fetched now and deleted after. Raises StoreError."""
+        from embed.store.s3 import fetch_object  # noqa: PLC0415 - boto3, in workers alone
+
+        with tempfile.TemporaryDirectory(dir=self.path.parent) as folder:
+            path = Path(folder) / self.path.name
+            fetch_object(_client(), self.url, self.key, path, self.bytes, self.tag)
+            yield path
+
+    def is_unchanged(self) -> bool:
+        """True: what is fetched is the object as it was listed, or an error."""
+        return True
+
+
+@contextmanager
+def listed(music: Place) -> Iterator[list[SongFile]]:
+    """The songs in ``music``, as long as the context lasts; see ``scan``. Raises StoreError."""
+    if isinstance(music, Path):
+        yield scan(music)
+        return
+    # One folder for all: a worker that was killed leaves its song, and this takes it away.
+    with tempfile.TemporaryDirectory(prefix="vibe-music-") as folder:
+        yield _scan_bucket(music, Path(folder))
+
+
+def _scan_bucket(url: S3Url, folder: Path) -> list[SongFile]:
+    from embed.store.connection import connect  # noqa: PLC0415
+    from embed.store.s3 import S3Objects  # noqa: PLC0415
+
+    with closing(connect()) as client:
+        found = list(S3Objects(client, url).list(""))
+    songs = [_song(one, url, folder) for one in found if _is_song(one.key)]
+    if not songs:
+        raise no_songs(str(url))
+    return sorted(songs, key=lambda song: song.key)
+
+
+def _is_song(key: str) -> bool:
+    name = PurePosixPath(key)
+    hidden = any(part.startswith(".") for part in name.parts)
+    return not hidden and not key.endswith("/") and name.suffix.lower() in EXTENSIONS
+
+
+def _song(found: Listed, url: S3Url, folder: Path) -> SongFile:
+    stamp = int.from_bytes(hashlib.sha256(found.tag.encode()).digest()[:7])
+    path = folder / _file_name(PurePosixPath(found.key).name)
+    return BucketSong(found.key, path, found.bytes, stamp, url, found.tag)
+
+
+def _file_name(name: str) -> str:
+    """``name`` as a file system takes it; what it says of artist and title stays."""
+    return name.replace("\0", "_").encode()[-_LONGEST_NAME_BYTES:].decode("utf-8", "ignore")
+
+
+@lru_cache
+def _client() -> Any:  # noqa: ANN401 - see connect
+    """A worker process' own connection, for all its songs."""
+    from embed.store.connection import connect  # noqa: PLC0415
+
+    return connect()

@@ -1,0 +1,109 @@
+"""``python -m embed push``, ``pull``, ``list`` and ``rollback``: arguments and words only.
+
+What programs read goes to standard output (the version, the list), the rest to standard error.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from embed.arguments import PlaceType
+
+if TYPE_CHECKING:
+    from embed.store.place import Place
+    from embed.store.versions import Version
+
+_BUNDLE: Final = click.Path(path_type=Path)
+_STORE: Final = PlaceType()
+
+
+@click.command("push", short_help="Bundle to store: a new version, made the latest.")
+@click.argument("bundle", type=_BUNDLE)
+@click.argument("store", type=_STORE)
+@click.option(
+    "--replacing",
+    metavar="VERSION",
+    help="The latest version that may be replaced, though BUNDLE has never been that one.",
+)
+def push_command(bundle: Path, store: Place, replacing: str | None) -> None:
+    """Upload BUNDLE to STORE (a directory or s3://bucket/prefix) and make it the latest.
+
+    Stopped at any moment it goes on where it was, and the old version is served meanwhile.
+    When another writer pushed since BUNDLE was pulled, nothing is replaced. Prints the version.
+    """
+    from embed.store.push import push  # noqa: PLC0415 - --help waits for nothing
+    from embed.store.versions import open_store, short  # noqa: PLC0415
+
+    done = push(bundle, open_store(store), replacing)
+    if done.before == done.version:
+        _tell(f"{store}: {short(done.version)} is the latest already, and whole")
+    else:
+        was = "nothing" if done.before is None else short(done.before)
+        _tell(f"{store}: latest is {short(done.version)}, was {was}")
+    click.echo(done.version)
+
+
+@click.command("pull", short_help="Store to bundle: the latest version, or another.")
+@click.argument("store", type=_STORE)
+@click.argument("bundle", type=_BUNDLE)
+@click.option("--version", metavar="VERSION", help="Which one, or how it begins. [default: latest]")
+def pull_command(store: Place, bundle: Path, version: str | None) -> None:
+    """Fetch a version from STORE, check every byte, and put it at BUNDLE in one step.
+
+    Whatever goes wrong leaves BUNDLE as it was. Prints the version.
+    """
+    from embed.store.pull import pull  # noqa: PLC0415
+    from embed.store.versions import open_store, short  # noqa: PLC0415
+
+    done = pull(open_store(store), bundle, version)
+    news = f"{done.bytes / 1e6:,.1f} MB fetched" if done.bytes else "which it was already"
+    _tell(f"{bundle}: {short(done.version)}, {done.manifest.songs} songs; {news}")
+    click.echo(done.version)
+
+
+@click.command("list", short_help="The versions in a store, the newest first.")
+@click.argument("store", type=_STORE)
+def list_command(store: Place) -> None:
+    """Every version in STORE: its digest, when it was pushed, songs, model, which is latest."""
+    from embed.store.versions import open_store  # noqa: PLC0415
+
+    versions = open_store(store).versions()
+    if not versions:
+        _tell(f"{store}: no versions")
+    for version in versions:
+        click.echo(_line(version))
+
+
+@click.command("rollback", short_help="Make an older version the latest.")
+@click.argument("store", type=_STORE)
+@click.argument("version")
+def rollback_command(store: Place, version: str) -> None:
+    """Make VERSION (or what begins so) the latest of STORE; nothing else changes."""
+    from embed.store.versions import open_store, short  # noqa: PLC0415
+
+    before, now = open_store(store).rollback(version)
+    if before == now:
+        _tell(f"{store}: latest is {short(now)} already")
+    else:
+        _tell(f"{store}: latest is {short(now)}, was {short(before) if before else 'nothing'}")
+    click.echo(now)
+
+
+COMMANDS: Final = (push_command, pull_command, list_command, rollback_command)
+
+
+def _line(version: Version) -> str:
+    pushed = version.pushed.strftime("%Y-%m-%d %H:%M:%SZ")
+    mark = "  latest" if version.is_latest else ""
+    if version.manifest is None:
+        return f"{version.digest}  {pushed}  damaged: {version.problem}{mark}"
+    model = version.manifest.model
+    name = "no model" if model is None else f"{model.id} ({model.precision})"
+    return f"{version.digest}  {pushed}  {version.manifest.songs:>7} songs  {name}{mark}"
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
