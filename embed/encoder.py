@@ -37,6 +37,19 @@ _SESSION_CONFIG: Final = {
 }
 
 
+def session_options(threads: int) -> ort.SessionOptions:
+    """How every session runs: ``threads`` cores, all fusions, no spinning."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    for key, value in _SESSION_CONFIG.items():
+        options.add_session_config_entry(key, value)
+    return options
+
+
 class Encoder:
     """An audio tower: log-mel float32 ``(frames, mel_bands)`` → unit float32 ``(512,)``.
 
@@ -48,16 +61,10 @@ class Encoder:
     """
 
     def __init__(self, model: Path, front_end: FrontEnd, threads: int = 1) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = 3
-        for key, value in _SESSION_CONFIG.items():
-            options.add_session_config_entry(key, value)
         try:
-            session = ort.InferenceSession(str(model), options, ["CPUExecutionProvider"])
+            session = ort.InferenceSession(
+                str(model), session_options(threads), ["CPUExecutionProvider"]
+            )
         except _LOAD_ERRORS as error:
             raise ModelError(f"{model}: ONNX Runtime cannot load it: {_line(error)}") from error
         wanted = [1, front_end.frames, front_end.mel_bands]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -73,7 +74,7 @@ class AvReader:
         """First frame and mono samples of each decoded piece that a range may need."""
         import av  # noqa: PLC0415 - see _av_open
 
-        preroll = int(_PREROLL_S * self.rate_hz)
+        wanted = [self._time_stamps(span) for span in ranges]
         jitter = int(_JITTER_S * self.rate_hz)
         resampler = av.AudioResampler(format="fltp")
         end: int | None = None  # of what was decoded last; None where a gap leaves it unknown
@@ -81,9 +82,9 @@ class AvReader:
             for packet in _packets(container, _audio_stream(container)):
                 if packet.pts is None:
                     continue
-                low = self._frame_number(packet.pts)
-                high = self._frame_number(packet.pts + (packet.duration or 0))
-                if not any(s.start - preroll <= high and low <= s.start + s.frames for s in ranges):
+                # Integers: ten hours are a million packets, and fractions cost 10 µs each.
+                stop = packet.pts + (packet.duration or 0)
+                if not any(first <= stop and packet.pts <= last for first, last in wanted):
                     end = None
                     continue
                 try:
@@ -94,18 +95,26 @@ class AvReader:
                     end = None
                     continue  # one damaged packet: a gap, which ``read`` counts
                 except ValueError as error:
-                    raise AudioError(f"changes its format at frame {low}: {error}") from error
+                    at = self._frame_number(packet.pts)
+                    raise AudioError(f"changes its format at frame {at}: {error}") from error
                 for piece in pieces:
                     if piece.sample_rate != self.rate_hz:
                         raise AudioError(
                             f"decodes to {piece.sample_rate} Hz, its header says {self.rate_hz}"
                         )
-                    at = low if piece.pts is None else self._frame_number(piece.pts)
+                    at = self._frame_number(packet.pts if piece.pts is None else piece.pts)
                     if end is not None and (piece.pts is None or abs(at - end) < jitter):
                         at = end
                     samples = piece.to_ndarray().astype(np.float32, copy=False).mean(axis=0)
                     end = at + len(samples)
                     yield at, samples
+
+    def _time_stamps(self, span: Range) -> tuple[int, int]:
+        """Of the first and last packets that a range needs, in the stream's own unit."""
+        start_s = Fraction(span.start, self.rate_hz) - _PREROLL_S
+        end_s = Fraction(span.start + span.frames, self.rate_hz)
+        first, last = (self._first + at_s / self._unit_s for at_s in (start_s, end_s))
+        return math.floor(first) - 1, math.ceil(last) + 1
 
     def _frame_number(self, pts: int) -> int:
         return round((pts - self._first) * self._unit_s * self.rate_hz)

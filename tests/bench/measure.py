@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 import psutil
-from tabulate import tabulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,21 @@ class Row:
     def ratio(self) -> float | None:
         """How many times better than the reference (for rates: higher is better)."""
         return None if not self.reference else self.value / self.reference
+
+
+@dataclass(slots=True)
+class Part:
+    """A table of the benchmark: rows, what is to be said below them, and curves of growth.
+
+    ``growth`` maps a curve's name to its points, ``(size, value)``; ``axes`` names both.
+    """
+
+    name: str
+    title: str
+    rows: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    growth: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    axes: tuple[str, str] = ("", "")
 
 
 def interleaved(
@@ -63,14 +78,21 @@ class Run:
     output: str
 
 
-def run(command: Sequence[str], cwd: Path | None = None) -> Run:
+def run(command: Sequence[str], cores: int | None = None) -> Run:
     """Run a command to its end, adding up the memory of it and its children every 50 ms.
 
-    Proportional set size (Linux) counts shared pages once; elsewhere resident size.
+    ``cores`` keeps it to that many (Linux). Proportional set size (Linux) counts shared pages
+    once; elsewhere it is resident size.
     """
     started = time.perf_counter()
+    if cores is not None:
+        chosen = sorted(os.sched_getaffinity(0))[:cores]
+        command = ["taskset", "-c", ",".join(map(str, chosen)), *command]
     process = subprocess.Popen(
-        command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     peak = 0.0
     finished = threading.Event()
@@ -106,22 +128,6 @@ def _memory(process: psutil.Process) -> int:
         return int(getattr(full, "pss", 0) or full.rss)
     except psutil.Error:
         return 0
-
-
-def table(title: str, rows: Sequence[Row]) -> str:
-    """A Markdown table of the rows."""
-    lines = [
-        (
-            row.what,
-            f"{row.value:,.4g} {row.unit}",
-            "" if row.reference is None else f"{row.reference:,.4g} {row.unit}",
-            "" if row.ratio is None else f"{row.ratio:.2f}×",
-            row.fidelity,
-        )
-        for row in rows
-    ]
-    head = ("", "measured", "reference", "ratio", "fidelity")
-    return f"\n### {title}\n\n" + tabulate(lines, head, "github", disable_numparse=True)
 
 
 def machine() -> str:
