@@ -8,6 +8,7 @@ and embeddings.
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -15,7 +16,11 @@ from pathlib import Path
 import librosa
 import numpy as np
 import torch
-from transformers import ClapFeatureExtractor, ClapModel
+from transformers import (
+    ClapAudioModelWithProjection,
+    ClapFeatureExtractor,
+    ClapModel,
+)
 
 from embed.scan import scan
 
@@ -25,7 +30,13 @@ WINDOW_SAMPLES = 480_000
 
 def main() -> None:
     checkpoint, music, out = sys.argv[1:]
-    model = ClapModel.from_pretrained(checkpoint).eval()
+    config = json.loads((Path(checkpoint) / "config.json").read_text())
+    if config["model_type"] == "clap":
+        model = ClapModel.from_pretrained(checkpoint).eval()
+        embed = model.get_audio_features
+    else:  # the sample's checkpoint has no text half
+        tower = ClapAudioModelWithProjection.from_pretrained(checkpoint).eval()
+        embed = lambda **features: tower(**features).audio_embeds  # noqa: E731
     # The processor's audio half: random checkpoints carry no tokenizer.
     processor = ClapFeatureExtractor.from_pretrained(checkpoint)
     names, rows = [], []
@@ -36,7 +47,8 @@ def main() -> None:
         middle = samples[start : start + WINDOW_SAMPLES]
         features = processor(middle, sampling_rate=RATE_HZ, return_tensors="pt")
         with torch.inference_mode():
-            rows.append(model.get_audio_features(**features)[0].numpy())
+            row = torch.nn.functional.normalize(embed(**features), dim=-1)[0]
+            rows.append(row.numpy())
         names.append(song.key)
     print(f"seconds {time.perf_counter() - started:.3f}")
     np.savez(out, names=np.array(names), embeddings=np.stack(rows))
