@@ -6,10 +6,10 @@ PORT   ?= 8000
 DEMO   ?= demo
 
 PINS_RUN  := requirements/embed.txt requirements/handler.txt
-PINS_TEST := $(PINS_RUN) requirements/export.txt requirements/dev.txt
+PINS_TEST := $(PINS_RUN) requirements/lambda.txt requirements/export.txt requirements/dev.txt
 INSTALL   := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo setup setup-export test check format bench bench-stability profile requirements clean help
+.PHONY: image image-test demo setup setup-export test check format bench bench-stability profile requirements clean help
 .DEFAULT_GOAL := help
 
 help:  ## This list.
@@ -59,8 +59,15 @@ $(VENV)/.infra: requirements/infra.txt | $(PY)
 	$(VENV)/infra/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-test: $(VENV)/.test $(VENV)/.moto $(VENV)/.localstack $(VENV)/.infra  ## All tests, the export of a full-size CLAP among them.
+test: $(VENV)/.test $(VENV)/.moto $(VENV)/.localstack $(VENV)/.infra $(VENV)/.emulator  ## All tests, the export of a full-size CLAP among them.
 	$(PY) -m pytest
+
+image:  ## The image, by docker or buildah. BUNDLE=folder-in-here or s3://…, else the sample's.
+	$(if $(shell command -v docker),docker build,buildah bud --layers) -t vibe-search:latest \
+	  $(if $(BUNDLE),--build-arg BUNDLE="$(BUNDLE)") .
+
+image-test: $(VENV)/.test $(VENV)/.moto $(VENV)/.emulator  ## The image built, run as server and as Lambda, and compared.
+	$(PY) -m pytest -m image tests/test_image.py
 
 check: $(VENV)/.test  ## What CI runs before the tests: ruff and mypy.
 	$(PY) -m ruff check .
@@ -71,8 +78,8 @@ format: $(VENV)/.test  ## Let ruff put the code in order.
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-$(VENV)/.bench: requirements/bench.txt requirements/lambda.txt $(VENV)/.emulator | $(VENV)/.test
-	$(INSTALL) -r requirements/bench.txt -r requirements/lambda.txt
+$(VENV)/.bench: requirements/bench.txt | $(VENV)/.test $(VENV)/.emulator
+	$(INSTALL) -r requirements/bench.txt
 	@touch $@
 
 $(VENV)/.emulator: requirements/emulator.txt | $(PY)

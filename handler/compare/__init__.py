@@ -1,0 +1,1 @@
+"""``python -m handler.compare``: one load, sent to the HTTP service and to the Lambda function."""

@@ -1,0 +1,117 @@
+"""Requests that must be answered alike everywhere, and how Lambda is handed them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+JSON = {"content-type": "application/json"}
+
+
+class Asked(NamedTuple):
+    method: str
+    path: str
+    query: str = ""
+    body: bytes = b""
+    headers: dict[str, str] = JSON
+
+
+def recommend(body: Any, **headers: str) -> Asked:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Asked("POST", "/recommend", "", content, JSON | headers)
+
+
+REQUESTS = [
+    Asked("GET", "/health"),
+    Asked("GET", "/livez"),
+    Asked("GET", "/readyz"),
+    Asked("GET", "/"),
+    Asked("GET", "/docs"),
+    Asked("GET", "/openapi.json"),
+    Asked("GET", "/songs"),
+    Asked("GET", "/songs/"),
+    Asked("GET", "/songs", "limit=3"),
+    Asked("GET", "/songs", "q=queen&limit=1"),
+    Asked("GET", "/songs", "q=bj%C3%B6rk"),
+    Asked("GET", "/songs", "q=sigur+r%C3%B3s%20-"),
+    Asked("GET", "/songs", "q=%FF%00%ED%A0%80"),
+    Asked("GET", "/songs", "q=a%26limit=3"),
+    Asked("GET", "/songs", "limit=0"),
+    Asked("GET", "/songs", "q=a&q=b"),
+    Asked("GET", "/songs", "cursor=cm93OjI"),
+    Asked("GET", "/songs", "cursor=%%"),
+    Asked("GET", "/songs%20"),
+    Asked("GET", "/s%6Fngs"),
+    Asked("GET", "/bj%C3%B6rk"),
+    Asked("GET", "/%FF"),
+    Asked("GET", "/nope/"),
+    Asked("HEAD", "/songs"),
+    Asked("HEAD", "/docs"),
+    Asked("HEAD", "/nope"),
+    Asked("POST", "/songs"),
+    Asked("GET", "/recommend"),
+    Asked("OPTIONS", "/recommend"),
+    recommend({"song": "in this dark", "top_k": 3}),
+    recommend({"song": "björk"}),
+    recommend('{"song": "Björk", "top_k": 2}'.encode()),
+    recommend({"song": "daft pnuk"}),
+    recommend({"songs": ["queen", "creep"], "exclude": ["x y z"], "min_similarity": -0.01}),
+    recommend({"song": "creep", "exclude_same_artist": True, "top_k": 100}),
+    recommend({"song": "purple rain"}),
+    recommend({"song": "\0"}),
+    recommend({"song": "a", "top_k": "x"}),
+    recommend({}),
+    recommend(b""),
+    recommend(b"{"),
+    recommend(b'{"song":"\xff"}'),
+    recommend(b"[" * 1_000),
+    recommend(b" " * 65_536),
+    recommend(b" " * 65_537),
+    recommend({"song": "a"}, **{"content-type": "text/plain"}),
+    Asked("POST", "/recommend", "", b'{"song": "creep", "top_k": 1}', {}),
+]
+
+
+def event(asked: Asked, is_function_url: bool) -> dict[str, Any]:
+    """A request as API Gateway (HTTP API, payload 2.0) or a Function URL hands it over."""
+    is_text = True
+    try:
+        body = asked.body.decode()
+    except UnicodeDecodeError:
+        is_text = False
+    if is_function_url or not is_text:  # both send what they take for binary as base64
+        body, is_text = base64.b64encode(asked.body).decode(), False
+    domain = "abc.lambda-url.eu-central-1.on.aws" if is_function_url else "abc.execute-api.eu"
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": unquote(asked.path),
+        "rawQueryString": asked.query,
+        "headers": {"host": domain, "x-forwarded-proto": "https", "x-forwarded-port": "443",
+                    **asked.headers},
+        "requestContext": {
+            "accountId": "anonymous",
+            "apiId": "abc",
+            "domainName": domain,
+            "http": {
+                "method": asked.method,
+                "path": asked.path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "203.0.113.1",
+                "userAgent": "test",
+            },
+            "requestId": "id",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "01/Jan/2026:00:00:00 +0000",
+            "timeEpoch": 1767225600000,
+        },
+        **({"body": body} if asked.body else {}),
+        "isBase64Encoded": not is_text and bool(asked.body),
+    }  # fmt: skip
+
+
+def name_of(asked: Asked) -> str:
+    return f"{asked.method} {asked.path}?{asked.query} {asked.body[:40]!r}"

@@ -1,0 +1,65 @@
+"""The API as AWS's own runtime runs it: every answer is the one that uvicorn gives."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.bench.load import post
+from tests.emulator import EVENTS, emulated, emulator
+from tests.events import REQUESTS, Asked, event, name_of
+from tests.handlers import serving
+from tests.serving import named_bundle
+
+pytestmark = pytest.mark.skipif(
+    not emulator().exists(), reason=f"no {emulator()}: make test installs it"
+)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return named_bundle(tmp_path_factory.mktemp("emulator") / "bundle")
+
+
+@pytest.fixture(scope="module")
+def served(bundle: Path) -> Iterator[http.client.HTTPConnection]:
+    with (
+        serving("--bundle", str(bundle), "--port", "0") as (_, host, port, _line),
+        closing(http.client.HTTPConnection(host, port, timeout=10)) as connection,
+    ):
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def function(bundle: Path) -> Iterator[str]:
+    with emulated(bundle) as address:
+        yield address + EVENTS
+
+
+@pytest.mark.parametrize("asked", REQUESTS, ids=name_of)
+def test_status_body_and_type_are_uvicorns(
+    asked: Asked, served: http.client.HTTPConnection, function: str
+) -> None:
+    target = asked.path + (f"?{asked.query}" if asked.query else "")
+    served.request(asked.method, target, asked.body or None, asked.headers)
+    response = served.getresponse()
+    expected = (response.status, response.read(), response.headers.get("content-type"))
+    answer = json.loads(post(function, event(asked, is_function_url=True)))
+    body = answer["body"].encode()
+    if answer["isBase64Encoded"]:
+        body = base64.b64decode(body)
+    assert (answer["statusCode"], body) == expected[:2]
+    if expected[2] is not None:  # Mangum names a type even where there is no body
+        assert answer["headers"].get("content-type") == expected[2]
+
+
+def test_a_name_in_unicode_is_itself(function: str) -> None:
+    asked = Asked("POST", "/recommend", "", json.dumps({"song": "hoppípolla"}).encode())
+    answer = json.loads(post(function, event(asked, is_function_url=False)))
+    assert json.loads(answer["body"])["matched"] == "Sigur Rós - Hoppípolla"
