@@ -25,10 +25,17 @@ resource "aws_ecr_lifecycle_policy" "this" {
         selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
         action       = { type = "expire" }
       },
+      # Apart, or many bundles (a new image that serves for each) would push the one that embeds out.
       {
         rulePriority = 2
-        description  = "The last 50 pushes: far more than anybody rolls back"
-        selection    = { tagStatus = "tagged", tagPatternList = ["*"], countType = "imageCountMoreThan", countNumber = 50 }
+        description  = "The last 50 that serve: far more than anybody rolls back"
+        selection    = { tagStatus = "tagged", tagPatternList = ["serve-*"], countType = "imageCountMoreThan", countNumber = 50 }
+        action       = { type = "expire" }
+      },
+      {
+        rulePriority = 3
+        description  = "The last 50 that embed"
+        selection    = { tagStatus = "tagged", tagPatternList = ["embed-*"], countType = "imageCountMoreThan", countNumber = 50 }
         action       = { type = "expire" }
       },
     ]

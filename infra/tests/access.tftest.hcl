@@ -52,7 +52,7 @@ run "defaults" {
     error_message = "Images can be overwritten, are not scanned, or go with the repository."
   }
   assert {
-    condition     = [for rule in jsondecode(aws_ecr_lifecycle_policy.this.policy).rules : rule.selection.tagStatus] == ["untagged", "tagged"]
+    condition     = [for rule in jsondecode(aws_ecr_lifecycle_policy.this.policy).rules : join(",", try(rule.selection.tagPatternList, ["untagged"]))] == ["untagged", "serve-*", "embed-*"]
     error_message = "Images are not tidied."
   }
 
