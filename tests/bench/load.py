@@ -1,4 +1,4 @@
-"""Servers on loopback, and what wrk and hey say of them."""
+"""Servers on loopback, and what wrk says of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -17,51 +18,68 @@ CONNECTIONS = 16
 DURATION_S = 5
 _START_S = 60
 
-RECOMMEND_LUA = """
-local songs, number = %d, 0
-wrk.method = "POST"
-wrk.headers["content-type"] = "application/json"
-request = function()
-  number = (number * 31 + 7) %% songs
-  local song = "Artist " .. number %% 20 .. " - Song " .. number
-  return wrk.format(nil, nil, nil, '{"song":"' .. song .. '","top_k":5}')
+_LUA = """
+local songs, number, pause = %d, 0, %d
+if songs > 0 then
+  wrk.method = "POST"
+  wrk.headers["content-type"] = "application/json"
+  request = function()
+    number = (number * 31 + 7) %% songs
+    local song = "Artist " .. number %% 20 .. " - Song " .. number
+    return wrk.format(nil, nil, nil, '{"song":"' .. song .. '","top_k":5}')
+  end
+end
+if pause > 0 then
+  delay = function() return pause end
 end
 """
-"""For wrk: another song each time, so that nobody is measured who remembers answers."""
+"""Another song each time, so that nobody is measured who remembers answers."""
 
 
 class Load(NamedTuple):
-    """Requests a second, and percentiles of latency in milliseconds."""
+    """Requests a second, percentiles of latency in milliseconds, and the share of the machine
+    that its host gave to others meanwhile: on a shared one the tail is theirs."""
 
     rate: float
     p50_ms: float
     p99_ms: float
+    stolen: float
 
 
-def wrk(url: str, script: Path | None, connections: int = CONNECTIONS) -> Load:
-    """As many requests as the server answers, over that many connections."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{DURATION_S}s", "--latency", url]
-    if script is not None:
-        command[1:1] = ["-s", str(script)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def wrk(url: str, songs: int = 0, connections: int = CONNECTIONS, pause_ms: int = 0) -> Load:
+    """As many requests as the server answers over that many connections.
+
+    ``songs`` above 0 asks for recommendations, of one of so many songs each time; a connection
+    waits ``pause_ms`` before each request.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(_LUA % (songs, pause_ms))
+        script.flush()
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{DURATION_S}s", "--latency"]
+        command += ["-s", script.name, url]
+        before = _stolen()
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        stolen, total = (now - then for now, then in zip(_stolen(), before, strict=True))
     if "Non-2xx" in output or "Socket errors" in output:
         raise SystemExit(f"wrk met errors:\n{output}")
-    percentiles = (_wrk_ms(output, percentile) for percentile in ("50%", "99%"))
-    return Load(_number(r"Requests/sec:\s+([\d.]+)", output), *percentiles)
+    p50_ms, p99_ms = (_wrk_ms(output, percentile) for percentile in ("50%", "99%"))
+    rate = _number(r"Requests/sec:\s+([\d.]+)", output)
+    return Load(rate, p50_ms, p99_ms, stolen / max(total, 1))
 
 
-def at_rate(url: str, rate: float, script: Path | None) -> Load:
-    """The same at a given rate, by hey; ``script`` tells only that it is a recommendation."""
-    command = ["hey", "-z", f"{DURATION_S}s", "-c", str(CONNECTIONS), "-q", f"{rate / CONNECTIONS}"]
-    if script is not None:
-        body = json.dumps({"song": "Artist 7 - Song 7", "top_k": 5})
-        command += ["-m", "POST", "-T", "application/json", "-d", body]
-    output = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
-    answers = re.findall(r"\[(\d+)\]\s+\d+ responses", output)
-    if answers != ["200"]:
-        raise SystemExit(f"hey met errors:\n{output}")
-    percentiles = (1e3 * _number(rf"{share}% in ([\d.]+) secs", output) for share in (50, 99))
-    return Load(_number(r"Requests/sec:\s+([\d.]+)", output), *percentiles)
+def at_half_load(url: str, full: Load, songs: int) -> Load:
+    """About half of ``full``'s rate: connections pause as long as they take."""
+    pause_ms = 2e3 * CONNECTIONS / full.rate - full.p50_ms / 2
+    return wrk(url, songs, pause_ms=max(1, round(pause_ms)))
+
+
+def _stolen() -> tuple[int, int]:
+    """Ticks that the host took from this machine, and all ticks (Linux; zeros elsewhere)."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return 0, 0
+    ticks = [int(field) for field in stat.read_text().splitlines()[0].split()[1:9]]
+    return ticks[7], sum(ticks)
 
 
 def _wrk_ms(output: str, percentile: str) -> float:
