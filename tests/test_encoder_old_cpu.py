@@ -43,7 +43,7 @@ np.save({out!r}, np.stack([encoder.embed(mel) for mel in np.load({mels!r})]))
 def test_embeddings_are_those_of_a_new_one(precision: str, least: float, tmp_path: Path) -> None:
     checkpoint = load_checkpoint(str(REPOSITORY / "export/sample_checkpoint"))
     model = convert(checkpoint, precision, tmp_path)
-    # Silence with clicks among them: the worst of all synthetic windows where sums saturate.
+    # Silence (the worst where sums saturate), clicks, and music.
     windows = list(synthetic_windows(FrontEnd()).values())[::14]
     mels = np.stack([log_mel(window, FrontEnd()) for window in windows])
     np.save(tmp_path / "mels.npy", mels)

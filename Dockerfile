@@ -1,0 +1,79 @@
+# One image, two ways to run it: an HTTP server (k3s, docker run) and a Lambda function.
+#
+#   docker build .                                            with the sample songs
+#   docker build --build-arg BUNDLE=my-bundle .               a bundle in this folder
+#   docker build --build-arg BUNDLE=s3://bucket/prefix --secret id=aws,src=$HOME/.aws/credentials .
+#
+# `--target embed` makes the image of the cluster's Jobs: python -m embed, and no bundle.
+# Builds that must repeat give the base by digest: --build-arg BASE=python:3.11-slim@sha256:…
+ARG BASE=docker.io/library/python:3.11-slim
+
+# --- The API's packages, in a virtual environment that moves as a whole.
+FROM ${BASE} AS api
+RUN python3 -m venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH
+WORKDIR /app
+COPY requirements/handler.txt requirements/lambda.txt requirements/
+# Wheels only: nothing is compiled here, so that nothing can differ.
+RUN pip install --no-cache-dir --only-binary=:all: -r requirements/handler.txt -r requirements/lambda.txt
+COPY embed embed
+COPY handler handler
+# Compiled now, since at run time the file system may be read-only.
+RUN python -m compileall -q --invalidation-mode unchecked-hash embed handler
+
+# --- And those that embed songs and talk to S3.
+FROM api AS embedding
+COPY requirements/embed.txt requirements/
+RUN pip install --no-cache-dir --only-binary=:all: -r requirements/embed.txt
+
+# --- The bundle: from S3, from this folder, or made of the sample songs.
+FROM embedding AS bundle
+ARG BUNDLE=
+# Region and endpoint are no secrets; credentials are, and are in no layer.
+ARG AWS_REGION=
+ARG AWS_ENDPOINT_URL=
+RUN --mount=type=bind,target=/context --mount=type=secret,id=aws,target=/run/secrets/aws \
+    set -e; \
+    case "$BUNDLE" in \
+      "") python -m embed.sample /tmp/music && python -m embed /tmp/music --to /bundle ;; \
+      s3://*) \
+        if [ -f /run/secrets/aws ]; then export AWS_SHARED_CREDENTIALS_FILE=/run/secrets/aws; fi; \
+        if [ -n "$AWS_REGION" ]; then export AWS_DEFAULT_REGION="$AWS_REGION"; fi; \
+        [ -n "$AWS_ENDPOINT_URL" ] || unset AWS_ENDPOINT_URL; \
+        python -m embed pull "$BUNDLE" /bundle ;; \
+      *) cp -R "/context/$BUNDLE" /bundle ;; \
+    esac; \
+    find /bundle -name '.*' -type f -delete; \
+    chmod -R a+rX /bundle; \
+    VIBE_BUNDLE=/bundle python -c 'import handler.main'
+
+# --- What the cluster's Jobs run.
+FROM ${BASE} AS embed
+COPY --from=embedding /opt/venv /opt/venv
+COPY --from=api /app /app
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /app
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "embed"]
+
+# --- What serves.
+FROM ${BASE} AS serve
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="vibe-search" \
+      org.opencontainers.image.description="Finds songs that sound alike: an HTTP API over CLAP embeddings" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=api /opt/venv /opt/venv
+COPY --from=api /app /app
+COPY --from=bundle /bundle /bundle
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    VIBE_BUNDLE=/bundle VIBE_HOST=0.0.0.0 VIBE_PORT=8000
+WORKDIR /app
+# A number, so that Kubernetes can see that it is not root.
+USER 10001:10001
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=3s --start-period=10s \
+  CMD ["python", "-S", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['VIBE_PORT'] + '/readyz', timeout=2)"]
+ENTRYPOINT ["python", "-m", "handler.entrypoint"]

@@ -1,0 +1,211 @@
+"""The image, built from the real Dockerfile and run as a server and as a Lambda function.
+
+``make image-test`` runs these; they take minutes and need docker, or buildah and podman.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.bench.load import free_port, get, post
+from tests.emulator import EVENTS, emulator
+from tests.events import REQUESTS, Asked, event, name_of
+from tests.images import Engine, context_with, wait_for
+from tests.s3 import KEYS, Bucket
+from tests.serving import named_bundle
+
+pytestmark = pytest.mark.image
+
+TAG = "localhost/vibe-search-test"
+MOST_MIB = 350
+"""Of packages and code over the base image, uncompressed and without the bundle."""
+
+SECRET = "wJalrXUtnFEMI-not-a-key-of-anybody"
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    return Engine(tmp_path_factory.mktemp("engine"))
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return named_bundle(tmp_path_factory.mktemp("image") / "bundle")
+
+
+@pytest.fixture(scope="module")
+def image(engine: Engine, bundle: Path) -> str:
+    """The image with a bundle from the build's context."""
+    with context_with({"my-bundle": bundle}) as context:
+        done = engine.build(TAG, context, "--build-arg", "BUNDLE=my-bundle")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return TAG
+
+
+@pytest.fixture(scope="module")
+def server(engine: Engine, image: str) -> Iterator[tuple[str, int]]:
+    """The container's name and its port."""
+    port = free_port()
+    settings = {"VIBE_HOST": "127.0.0.1", "VIBE_PORT": str(port)}
+    with engine.running(image, settings=settings) as name:
+        wait_for(f"http://127.0.0.1:{port}/readyz", engine.logs(name))
+        yield name, port
+
+
+@pytest.fixture(scope="module")
+def function(engine: Engine, image: str) -> Iterator[str]:
+    """Where events go: the image's own entry point under Lambda's emulator."""
+    if not emulator().exists():
+        pytest.skip(f"no {emulator()}: make image-test installs it")
+    emulator().chmod(0o755)
+    port = free_port()
+    command = ["--runtime-interface-emulator-address", f"127.0.0.1:{port}",
+               "--runtime-api-address", f"127.0.0.1:{free_port()}",
+               "python", "-m", "handler.entrypoint"]  # fmt: skip
+    options = [f"--volume={emulator()}:/emulator:ro", "--entrypoint=/emulator"]
+    with engine.running(image, *command, options=options, settings={}) as name:
+        wait_for(f"http://127.0.0.1:{port}/", engine.logs(name))
+        yield f"http://127.0.0.1:{port}{EVENTS}"
+
+
+@pytest.mark.parametrize("asked", REQUESTS, ids=name_of)
+def test_server_and_function_answer_alike(
+    asked: Asked, server: tuple[str, int], function: str
+) -> None:
+    target = asked.path + (f"?{asked.query}" if asked.query else "")
+    with closing(http.client.HTTPConnection("127.0.0.1", server[1], timeout=10)) as connection:
+        connection.request(asked.method, target, asked.body or None, asked.headers)
+        response = connection.getresponse()
+        expected = (response.status, response.read(), response.headers.get("content-type"))
+    answer = json.loads(post(function, event(asked, is_function_url=True)))
+    body = answer["body"].encode()
+    if answer["isBase64Encoded"]:
+        body = base64.b64decode(body)
+    assert (answer["statusCode"], body) == expected[:2]
+    if expected[2] is not None:
+        assert answer["headers"].get("content-type") == expected[2]
+
+
+def in_container(engine: Engine, name: str, code: str) -> str:
+    return engine.run("exec", name, "python", "-c", code).stdout.strip()
+
+
+def test_it_is_nobody_and_can_write_nothing(engine: Engine, server: tuple[str, int]) -> None:
+    found = in_container(engine, server[0], "import os; print(os.getuid(), os.getgid())")
+    assert found == "10001 10001"
+    code = "open('/bundle/x', 'w')"
+    done = engine.run("exec", server[0], "python", "-c", code, check=False)
+    assert "Read-only file system" in done.stderr
+    status = in_container(engine, server[0], "print(open('/proc/self/status').read())")
+    capabilities = [line.split()[1] for line in status.splitlines() if line.startswith("Cap")]
+    assert {int(value, 16) for value in capabilities} == {0}
+
+
+def test_what_serving_does_not_need_is_not_there(engine: Engine, server: tuple[str, int]) -> None:
+    names = ["torch", "transformers", "boto3", "onnxruntime", "pytest", "export", "tests"]
+    code = f"import importlib.util as u; print([n for n in {names} if u.find_spec(n)])"
+    assert in_container(engine, server[0], code) == "[]"
+    tools = ["gcc", "cc", "make", "g++"]
+    code = f"import shutil; print([n for n in {tools} if shutil.which(n)])"
+    assert in_container(engine, server[0], code) == "[]"
+
+
+def test_the_health_check_passes_and_can_fail(engine: Engine, server: tuple[str, int]) -> None:
+    found = engine.inspect(TAG)
+    check = (found.get("Healthcheck") or found["Config"]["Healthcheck"])["Test"]
+    assert check[0] == "CMD"
+    assert engine.run("exec", server[0], *check[1:], check=False).returncode == 0
+    wrong = engine.run("exec", "--env", "VIBE_PORT=1", server[0], *check[1:], check=False)
+    assert wrong.returncode == 1
+
+
+def test_labels_and_user(engine: Engine, image: str) -> None:
+    config = engine.inspect(image)["Config"]
+    assert config["User"] == "10001:10001"
+    assert config["Labels"]["org.opencontainers.image.title"] == "vibe-search"
+    assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+def test_it_is_small(engine: Engine, image: str, bundle: Path) -> None:
+    base, whole = (engine.inspect(name)["Size"] for name in (engine.base, image))
+    files = sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file())
+    mib = (whole - base - files) / 2**20
+    print(f"\nthe image is {mib:.0f} MiB over its base ({base / 2**20:.0f} MiB)")
+    assert mib <= MOST_MIB
+
+
+def test_sigterm_ends_it_well(engine: Engine, image: str) -> None:
+    port = free_port()
+    settings = {"VIBE_HOST": "127.0.0.1", "VIBE_PORT": str(port)}
+    with engine.running(image, settings=settings) as name:
+        wait_for(f"http://127.0.0.1:{port}/readyz", engine.logs(name))
+        started = time.monotonic()
+        engine.run("kill", "--signal", signal.SIGTERM.name, name)
+        assert engine.run("wait", name).stdout.strip() == "0"
+        assert time.monotonic() - started < 10
+
+
+def test_a_bundle_from_s3_and_no_secret_in_any_layer(
+    engine: Engine, bundle: Path, moto_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine.is_docker:
+        pytest.skip("docker builds in a network of its own, where loopback's S3 is not")
+    secret = tmp_path / "credentials"
+    secret.write_text(
+        f"[default]\naws_access_key_id = {KEYS['AWS_ACCESS_KEY_ID']}\n"
+        f"aws_secret_access_key = {SECRET}\n"
+    )
+    with Bucket(moto_server, monkeypatch, tmp_path) as bucket, context_with({}) as context:
+        command = [sys.executable, "-m", "embed", "push", str(bundle), bucket.url]
+        subprocess.run(command, check=True, capture_output=True)
+        options = [f"--build-arg=BUNDLE={bucket.url}", "--build-arg=AWS_REGION=us-east-1",
+                   f"--build-arg=AWS_ENDPOINT_URL={moto_server}"]  # fmt: skip
+        without = engine.build(f"{TAG}-s3", context, *options)
+        assert without.returncode != 0
+        assert "no aws credentials" in (without.stdout + without.stderr).lower()
+        done = engine.build(f"{TAG}-s3", context, *options, f"--secret=id=aws,src={secret}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    archive = tmp_path / "image.tar"
+    engine.run("save", "-o", archive, f"{TAG}-s3", timeout_s=300)
+    assert SECRET.encode() not in archive.read_bytes()
+    port = free_port()
+    settings = {"VIBE_HOST": "127.0.0.1", "VIBE_PORT": str(port)}
+    with engine.running(f"{TAG}-s3", settings=settings) as name:
+        wait_for(f"http://127.0.0.1:{port}/readyz", engine.logs(name))
+        answer = json.loads(post(f"http://127.0.0.1:{port}/recommend", {"song": "creep"}))
+        assert answer["matched"] == "Radiohead - Creep"
+
+
+def test_the_jobs_image_embeds(engine: Engine) -> None:
+    with context_with({}) as context:
+        done = engine.build(f"{TAG}-embed", context, target="embed")
+    assert done.returncode == 0, done.stderr[-3000:]
+    shown = engine.run("run", "--rm", "--network", "host", "--read-only", f"{TAG}-embed", "--help")
+    assert "MUSIC" in shown.stdout
+    code = "import embed.pipeline, embed.store.s3, onnxruntime, soundfile, av; print('whole')"
+    shown = engine.run("run", "--rm", "--network", "host", "--read-only",
+                       "--entrypoint=python", f"{TAG}-embed", "-c", code)  # fmt: skip
+    assert shown.stdout.strip() == "whole"
+
+
+def test_without_a_bundle_it_serves_the_sample(engine: Engine) -> None:
+    with context_with({}) as context:
+        done = engine.build(f"{TAG}-sample", context)
+    assert done.returncode == 0, done.stderr[-3000:]
+    port = free_port()
+    settings = {"VIBE_HOST": "127.0.0.1", "VIBE_PORT": str(port)}
+    with engine.running(f"{TAG}-sample", settings=settings) as name:
+        wait_for(f"http://127.0.0.1:{port}/readyz", engine.logs(name))
+        songs = json.loads(get(f"http://127.0.0.1:{port}/songs"))["songs"]
+        assert len(songs) == 48
