@@ -74,8 +74,9 @@ class Engine:
         if self.is_docker:
             command = ["docker", "build", "--network", "host", *options, str(context)]
         else:
-            command = ["buildah", "bud", "--isolation", "chroot", "--network", "host", "--layers", "--format", "docker",
-                       *_pip_as_here(self._folder), *options, str(context)]  # fmt: skip
+            # Docker's format: OCI's knows no health check.
+            command = ["buildah", "bud", "--isolation", "chroot", "--network", "host",
+                       "--layers", "--format", "docker", *_pip_as_here(self._folder), *options, str(context)]  # fmt: skip
         return self._run(command, _BUILD_S, check=False)
 
     def inspect(self, image: str) -> dict[str, Any]:
