@@ -75,8 +75,8 @@ class Engine:
             command = ["docker", "build", "--network", "host", *options, str(context)]
         else:
             # Docker's format: OCI's knows no health check.
-            command = ["buildah", "bud", "--isolation", "chroot", "--network", "host",
-                       "--layers", "--format", "docker", *_pip_as_here(self._folder), *options, str(context)]  # fmt: skip
+            command = ["buildah", "bud", "--isolation=chroot", "--network=host", "--format=docker"]
+            command += ["--layers", *_pip_as_here(self._folder), *options, str(context)]
         return self._run(command, _BUILD_S, check=False)
 
     def inspect(self, image: str) -> dict[str, Any]:
