@@ -18,11 +18,12 @@ from embed.spec import FrontEnd
 from export.checkpoint import load_checkpoint
 from export.convert import convert
 from export.signals import synthetic_windows
+from tests.probe import PATH, probe
 from tests.processes import REPOSITORY
 
 QEMU = shutil.which("qemu-x86_64")
 
-pytestmark = pytest.mark.skipif(
+emulated = pytest.mark.skipif(
     QEMU is None or platform.machine() != "x86_64",
     reason="no qemu-x86_64 (apt-get install qemu-user), or no x86-64 to start from",
 )
@@ -32,13 +33,19 @@ import sys
 sys.path[:0] = {path!r}
 import numpy as np
 from pathlib import Path
-from embed.encoder import Encoder
+from embed.encoder import Encoder, int8_saturates
 from embed.spec import FrontEnd
+assert int8_saturates()
 encoder = Encoder(Path({model!r}), FrontEnd())
 np.save({out!r}, np.stack([encoder.embed(mel) for mel in np.load({mels!r})]))
 """
 
 
+def test_the_probe_is_what_its_maker_makes() -> None:
+    assert PATH.read_bytes() == probe().SerializeToString()
+
+
+@emulated
 @pytest.mark.parametrize(("precision", "least"), [("fp32", 0.999999), ("int8", 0.99999)])
 def test_embeddings_are_those_of_a_new_one(precision: str, least: float, tmp_path: Path) -> None:
     checkpoint = load_checkpoint(str(REPOSITORY / "export/sample_checkpoint"))
