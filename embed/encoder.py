@@ -51,13 +51,22 @@ def int8_saturates() -> bool:
     embedding to the same model's elsewhere. The kernel itself is asked: flags of processors
     differ by maker and system, and an emulator shows its host's.
     """
-    session = ort.InferenceSession(str(_PROBE), None, ["CPUExecutionProvider"])
+    # With options of ours: whether denormals are zeros is decided by a process' first session.
+    session = ort.InferenceSession(str(_PROBE), _options(1), ["CPUExecutionProvider"])
     (found,) = session.run(None, {"inputs": np.full((4, 64), 255, dtype=np.uint8)})
     return bool((found != 64 * 255 * 127).any())
 
 
 def session_options(threads: int) -> ort.SessionOptions:
-    """How every session runs: ``threads`` cores, all fusions, no spinning."""
+    """How every session runs: ``threads`` cores, all fusions, no spinning, exact int8."""
+    options = _options(threads)
+    if int8_saturates():
+        # The exact way (0.999999), where it is needed only: it takes twice the time.
+        options.add_session_config_entry(*_EXACT_INT8)
+    return options
+
+
+def _options(threads: int) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -66,9 +75,6 @@ def session_options(threads: int) -> ort.SessionOptions:
     options.log_severity_level = 3
     for key, value in _SESSION_CONFIG.items():
         options.add_session_config_entry(key, value)
-    if int8_saturates():
-        # The exact way (0.999999), where it is needed only: it takes twice the time.
-        options.add_session_config_entry(*_EXACT_INT8)
     return options
 
 
