@@ -19,6 +19,11 @@ CATALOGUE_FILE: Final = "catalogue.sqlite"
 VECTORS_FILE: Final = "vectors.npy"
 
 
+def is_of_model(name: str) -> bool:
+    """Whether a bundle's file belongs to the model; all others belong to the songs."""
+    return name.startswith("model/")
+
+
 # What reading any JSON at all as a manifest may end in.
 _UNREADABLE: Final = (
     *(ValueError, TypeError, KeyError, AttributeError),

@@ -27,11 +27,14 @@ from embed.manifest import (
     FileInfo,
     Manifest,
     ModelInfo,
+    is_of_model,
 )
 from embed.spec import Spec
 
 _STAGING: Final = ".staging-"
 LOCK_FILE: Final = ".lock"
+_SOURCES: Final = (CATALOGUE_FILE, VECTORS_FILE, MODEL_FILE)
+"""What a bundle is; other files are made of these, or go with them."""
 
 
 class BundleWriter:
@@ -42,9 +45,9 @@ class BundleWriter:
             writer.commit(model=info)
 
     ``previous`` is the manifest found there, None in a new place. Files that are neither
-    staged nor dropped stay. Raises BundleError when another writer holds the lock (for
-    ``wait_s`` seconds), or what lies there is no bundle of ours; with ``over_damage`` that
-    counts as none.
+    staged nor dropped stay, but for those made of a model or of vectors that are replaced.
+    Raises BundleError when another writer holds the lock (for ``wait_s`` seconds), or what lies
+    there is no bundle of ours; with ``over_damage`` that counts as none.
     """
 
     def __init__(self, root: Path, *, wait_s: float = 0, over_damage: bool = False) -> None:
@@ -106,11 +109,14 @@ class BundleWriter:
         With ``spec`` None the bundle holds no songs; with ``model`` None, no model.
         Raises BundleError when the parts do not fit each other.
         """
-        kept = self._files()
-        dropped = ({MODEL_FILE} if model is None else set()) | (
-            {CATALOGUE_FILE, VECTORS_FILE} if spec is None else set()
-        )
-        files = {name: kept[name] for name in sorted(kept) if name not in dropped}
+        found = self._files()
+        wanted = {
+            name
+            for name in found
+            if not (model is None if is_of_model(name) else spec is None)
+            and (name in self._staged or not self._is_outdated(name))
+        }
+        files = {name: found[name] for name in sorted(wanted)}
         return self._place(Manifest(files=files, model=model, spec=spec, songs=songs))
 
     def adopt(self, manifest: Manifest) -> Manifest:
@@ -123,6 +129,11 @@ class BundleWriter:
             if kept.get(name) != info:
                 raise BundleError(f"{self.root}: {name} is {kept.get(name)}, expected {info}")
         return self._place(manifest)
+
+    def _is_outdated(self, name: str) -> bool:
+        """Whether ``name`` was made of what is replaced now: a map of the old vectors, say."""
+        source = MODEL_FILE if is_of_model(name) else VECTORS_FILE
+        return source in self._staged and name not in _SOURCES
 
     def _staging_folder(self) -> Path:
         if self._staging is None:
@@ -169,9 +180,8 @@ def _finish(root: Path) -> None:
         shutil.rmtree(pending, ignore_errors=True)
         return
     manifest = Manifest.from_bytes((pending / MANIFEST_FILE).read_bytes(), str(pending))
-    for name in (CATALOGUE_FILE, VECTORS_FILE, MODEL_FILE):
-        if name not in manifest.files:
-            (root / name).unlink(missing_ok=True)
+    for name in _listed(root) - manifest.files.keys():
+        (root / name).unlink(missing_ok=True)
     for name in [*manifest.files, MANIFEST_FILE]:
         source = pending / name
         if source.exists():
@@ -180,6 +190,15 @@ def _finish(root: Path) -> None:
     for folder in {(root / name).parent for name in [*manifest.files, MANIFEST_FILE]}:
         _sync(folder)
     shutil.rmtree(pending)
+
+
+def _listed(root: Path) -> set[str]:
+    """The files of the bundle that is being replaced, if it can be read."""
+    path = root / MANIFEST_FILE
+    try:
+        return {*Manifest.from_bytes(path.read_bytes(), str(path)).files}
+    except (FileNotFoundError, BundleError):
+        return {*_SOURCES}
 
 
 def _folders(root: Path) -> list[Path]:

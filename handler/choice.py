@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
-from embed.index import Index, pool_seeds
+from embed.index import Index, Vectors
 from handler.recordings import Recordings
-from handler.schemas import RecommendRequest
+from handler.schemas import Wanted
 
 DECIMALS: Final = 4
 
@@ -26,41 +25,48 @@ Artists = Callable[[Sequence[int]], list[str | None]]
 Found = list[tuple[int, float]]
 
 
-class Choice:
-    """One answer in the making: for ``seeds``, without the rows in ``excluded``.
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What an answer is made of: the songs nearest to ``query`` that ``wanted`` lets pass.
 
-    ``artists`` gives the artists of rows; it is asked only when the request leaves out those
-    of the seeds.
+    ``query`` is float32 ``(512,)``, unit length. ``seeds`` are the rows that it was made of, if
+    any; neither they, nor other copies of them, nor ``excluded`` rows are chosen, nor, on
+    demand, other songs by the seeds' artists.
     """
 
+    query: Vectors
+    wanted: Wanted
+    seeds: Sequence[int] = ()
+    excluded: Collection[int] = ()
+    without_artists_of_seeds: bool = False
+
+
+class Choice:
+    """One answer in the making; ``artists`` gives the artists of rows, and is asked only when
+    they matter."""
+
     def __init__(
-        self,
-        index: Index,
-        recordings: Recordings,
-        artists: Artists,
-        request: RecommendRequest,
-        seeds: list[int],
-        excluded: set[int],
+        self, index: Index, recordings: Recordings, artists: Artists, sought: Sought
     ) -> None:
         self._index = index
         self._recordings = recordings
         self._artists = artists
-        self._request = request
-        self._seeds = seeds
-        self._rows_out = {*seeds, *excluded}
-        self._artists_out = set(artists(seeds)) - {None} if request.exclude_same_artist else None
+        self._query = sought.query
+        self._wanted = sought.wanted
+        self._seeds = list(sought.seeds)
+        self._rows_out = {*sought.seeds, *sought.excluded}
+        self._artists_out: set[str | None] = set()
+        if sought.without_artists_of_seeds:
+            self._artists_out = set(artists(sought.seeds)) - {None}
 
     def nearest(self) -> Found:
         """Rows and similarities, rounded: similarity down, then by name.
 
         Chosen by the true similarity: rounding only decides what is shown, in which order.
-        Raises SearchError when the seeds have nothing between them.
         """
-        seeds = self._index.vectors(np.array(self._seeds, np.int64))
-        query = seeds[0] if len(seeds) == 1 else pool_seeds(seeds)
-        count = self._request.top_k + min(len(self._rows_out), _MOST_EXTRA) + _SPARE
+        count = self._wanted.top_k + min(len(self._rows_out), _MOST_EXTRA) + _SPARE
         while True:
-            rows, similarities = self._index.search(query, count)
+            rows, similarities = self._index.search(self._query, count)
             found = dict(zip(rows.tolist(), similarities.tolist(), strict=True))
             chosen, is_final = self._choose(found)
             if is_final or len(found) < count:
@@ -76,10 +82,10 @@ class Choice:
             block = self._of_other_artists(candidates[start : start + _BLOCK])
             for row in self._recordings.distinct(block, taken):
                 similarity = round(found[row], DECIMALS) + 0.0  # nobody wants to see a -0.0
-                if similarity < self._request.min_similarity:
+                if similarity < self._wanted.min_similarity:
                     return chosen, True
                 chosen.append((row, similarity))
-                if len(chosen) == self._request.top_k:
+                if len(chosen) == self._wanted.top_k:
                     return chosen, True
             taken = [*self._seeds, *(row for row, _ in chosen)]
         return chosen, False

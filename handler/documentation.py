@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -14,7 +14,11 @@ from handler.asgi import Endpoint, reference
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route; ``answers`` are its models by status, ``takes`` its parameters or its body."""
+    """A route; ``answers`` are its models by status, ``takes`` its parameters or its body.
+
+    ``asked`` is the model that ``takes`` refers to. ``nothing`` are the fields of a good answer
+    as an error shows them, beside ``error``.
+    """
 
     method: str
     path: str
@@ -22,6 +26,13 @@ class Route:
     summary: str
     answers: Mapping[int, type[BaseModel]]
     takes: dict[str, Any] | None = None
+    asked: type[BaseModel] | None = None
+    nothing: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def models(self) -> set[type[BaseModel]]:
+        """What the documentation refers to."""
+        return {*self.answers.values()} | ({self.asked} if self.asked else set())
 
     def documentation(self) -> dict[str, Any]:
         """What ``FastAPI.add_api_route`` takes to document it."""

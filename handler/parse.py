@@ -72,6 +72,7 @@ def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
         return f"body: {value}, expected a JSON object"
     field, *path = detail["loc"]
     if detail["type"] == "extra_forbidden":
-        return f"{shown(field)}: unknown, expected one of {', '.join(model.model_fields)}"
+        fields = dict.fromkeys([*model.__annotations__, *model.model_fields])  # its own first
+        return f"{shown(field)}: unknown, expected one of {', '.join(fields)}"
     place = "".join(f"[{step}]" for step in path)
     return f"{field}{place}: {value}, expected {model.model_fields[str(field)].description}"

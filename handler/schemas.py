@@ -19,14 +19,24 @@ MAX_NAME_LENGTH: Final = 1_000
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"\S")]
 
 
-class RecommendRequest(BaseModel):
+class Wanted(BaseModel):
+    """Which of the songs near a query to answer, however the query came."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    top_k: int = Field(5, ge=1, le=MAX_TOP_K, description=f"a whole number from 1 to {MAX_TOP_K}")
+    exclude: list[Name] = Field(
+        [],
+        max_length=MAX_EXCLUDED,
+        description=f"up to {MAX_EXCLUDED} names of 1 to {MAX_NAME_LENGTH:,} characters",
+    )
+    min_similarity: float = Field(-1.0, ge=-1, le=1, description="a number from -1 to 1")
+
+
+class RecommendRequest(Wanted):
     """One song, or several pooled into one query; exactly one of ``song`` and ``songs``."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        allow_inf_nan=False,
         json_schema_extra={"examples": [{"song": "in this dark", "top_k": 3}]},
     )
 
@@ -37,14 +47,7 @@ class RecommendRequest(BaseModel):
         max_length=MAX_SEEDS,
         description=f"1 to {MAX_SEEDS} names of 1 to {MAX_NAME_LENGTH:,} characters",
     )
-    top_k: int = Field(5, ge=1, le=MAX_TOP_K, description=f"a whole number from 1 to {MAX_TOP_K}")
-    exclude: list[Name] = Field(
-        [],
-        max_length=MAX_EXCLUDED,
-        description=f"up to {MAX_EXCLUDED} names of 1 to {MAX_NAME_LENGTH:,} characters",
-    )
     exclude_same_artist: bool = Field(False, description="true or false")
-    min_similarity: float = Field(-1.0, ge=-1, le=1, description="a number from -1 to 1")
 
     @model_validator(mode="after")
     def _one_kind_of_seed(self) -> Self:
@@ -133,12 +136,3 @@ class ErrorResponse(_Answer):
     """What was wrong, and what was expected."""
 
     error: str
-
-
-ANSWERS: Final[tuple[type[BaseModel], ...]] = (
-    RecommendResponse,
-    SongsResponse,
-    HealthResponse,
-    StatusResponse,
-    ErrorResponse,
-)

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+import numpy as np
+
 from embed.errors import SearchError
-from embed.index import Index
-from handler.choice import Choice
+from embed.index import Index, Vectors, pool_seeds
+from handler.choice import Choice, Sought
 from handler.parse import InvalidRequestError, shown
 from handler.recordings import COMPARE_ALL, Recordings
-from handler.schemas import RecommendRequest, SongsQuery
+from handler.schemas import RecommendRequest, SongsQuery, Wanted
 
 MAX_ALSO: Final = 20
 SUGGESTIONS: Final = 5
@@ -105,37 +107,51 @@ class Service:
     def recommend(self, request: RecommendRequest) -> Answer:
         """The songs most like those asked for.
 
-        A song named twice counts once. Raises NoSuchSongError when a name means no song.
+        A song named twice counts once. Raises NoSuchSongError when a name means no song,
+        SearchError when the songs have nothing between them.
         """
         asked = [request.song] if request.song is not None else request.songs or []
         meant = [self._find(name) for name in asked]
-        excluded = [(name, self._songs.lookup.find(name)) for name in request.exclude]
-        choice = Choice(
-            self._index,
-            self._recordings,
-            self._songs.artists,
-            request,
-            seeds=list(dict.fromkeys(rows[0] for rows in meant)),
-            excluded={row for _, rows in excluded for row in rows},
-        )
+        seeds = list(dict.fromkeys(rows[0] for rows in meant))
+        vectors = self._index.vectors(np.array(seeds, np.int64))
+        query = vectors[0] if len(seeds) == 1 else pool_seeds(vectors)
+        names = self._songs.names
+        matched = [names[rows[0]] for rows in meant]
+        also = {
+            name: [names[row] for row in rows[1:]]
+            for name, rows in zip(asked, meant, strict=True)
+            if len(rows) > 1
+        }
+        answer = self._near(query, request, seeds, request.exclude_same_artist)
+        answer["matched"] = matched if request.song is None else matched[0]
+        if also:
+            answer["also"] = also if request.song is None else also[request.song]
+        return answer
+
+    def near(self, query: Vectors, wanted: Wanted) -> Answer:
+        """The songs nearest to ``query``, float32 ``(512,)``, unit length; ``matched`` is null."""
+        return self._near(query, wanted)
+
+    def _near(
+        self,
+        query: Vectors,
+        wanted: Wanted,
+        seeds: Sequence[int] = (),
+        without_artists_of_seeds: bool = False,
+    ) -> Answer:
+        excluded = [(name, self._songs.lookup.find(name)) for name in wanted.exclude]
+        rows_out = [row for _, rows in excluded for row in rows]
+        sought = Sought(query, wanted, seeds, rows_out, without_artists_of_seeds)
+        choice = Choice(self._index, self._recordings, self._songs.artists, sought)
         names = self._songs.names
         answer: Answer = {
-            "matched": [names[rows[0]] for rows in meant],
+            "matched": None,
             "recommendations": [
                 {"song": names[row], "similarity": similarity}
                 for row, similarity in choice.nearest()
             ],
             "error": None,
         }
-        also = {
-            name: [names[row] for row in rows[1:]]
-            for name, rows in zip(asked, meant, strict=True)
-            if len(rows) > 1
-        }
-        if request.song is not None:
-            answer["matched"] = answer["matched"][0]
-        if also:
-            answer["also"] = also if request.song is None else also[request.song]
         if unmatched := [name for name, rows in excluded if not rows]:
             answer["exclude_unmatched"] = unmatched
         return answer

@@ -85,8 +85,8 @@ EXPECTED_SIMILARITY = "expected a number from -1 to 1"
         (
             {"song": "a", "topk": 3},
             422,
-            "'topk': unknown, expected one of song, songs, top_k, exclude, "
-            "exclude_same_artist, min_similarity",
+            "'topk': unknown, expected one of song, songs, exclude_same_artist, "
+            "top_k, exclude, min_similarity",
         ),
         ({"song": "\x1c"}, 404, "no song is named like '\\x1c'"),
         ({"song": "\0"}, 404, "no song is named like '\\x00'"),

@@ -119,6 +119,25 @@ def test_what_is_not_staged_stays(tmp_path):
     assert read(open_bundle(tmp_path)) == 1
 
 
+@pytest.mark.parametrize(
+    ("restaged", "outdated", "stays"),
+    [(MODEL_FILE, "model/text.onnx", "map.npy"), (VECTORS_FILE, "map.npy", "model/text.onnx")],
+)
+def test_what_was_made_of_what_is_replaced_goes(tmp_path, restaged, outdated, stays):
+    change(tmp_path, 1)
+    with BundleWriter(tmp_path) as writer:
+        previous = writer.previous
+        for name in ("model/text.onnx", "map.npy"):
+            writer.stage(name).write_bytes(b"x")
+        writer.commit(model=previous.model, spec=previous.spec, songs=previous.songs)
+        writer.stage(restaged).write_bytes((tmp_path / restaged).read_bytes())
+        found = writer.commit(model=previous.model, spec=previous.spec, songs=previous.songs)
+    assert outdated not in found.files
+    assert stays in found.files
+    assert not (tmp_path / outdated).exists()
+    assert (tmp_path / stays).exists()
+
+
 def test_a_bundle_without_songs_has_no_files_of_songs(tmp_path):
     change(tmp_path, 1)
     with BundleWriter(tmp_path) as writer:

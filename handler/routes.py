@@ -1,0 +1,102 @@
+"""The routes that names alone answer: /songs, /recommend, and those that watch over us."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol, TypeVar
+from urllib.parse import parse_qsl
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from handler.answers import expect_json, json_answer
+from handler.asgi import read_body
+from handler.documentation import Route, body, parameters
+from handler.parse import parse_recommend, parse_songs
+from handler.schemas import (
+    ErrorResponse,
+    HealthResponse,
+    RecommendRequest,
+    RecommendResponse,
+    SongsQuery,
+    SongsResponse,
+    StatusResponse,
+)
+from handler.service import Answer
+
+NO_SONGS: Final[Answer] = {"matched": None, "recommendations": []}
+"""The fields of a recommendation that failed, beside ``error``."""
+
+Query = TypeVar("Query")
+
+
+class Api(Protocol):
+    """What the routes need of a service; see ``handler.service.Service``."""
+
+    @property
+    def is_quick(self) -> bool: ...
+    def health(self) -> Answer: ...
+    def songs(self, query: SongsQuery) -> Answer: ...
+    def recommend(self, request: RecommendRequest) -> Answer: ...
+
+
+class Routes:
+    """Over ``service``; a POST body may be ``max_body_bytes`` long."""
+
+    def __init__(self, service: Api, max_body_bytes: int) -> None:
+        self._service = service
+        self._max_body_bytes = max_body_bytes
+
+    def routes(self) -> list[Route]:
+        """All of them, documented."""
+        recommend = {200: RecommendResponse} | dict.fromkeys(
+            (400, 404, 413, 415, 422), RecommendResponse
+        )
+        return [
+            Route("GET", "/health", self.health, "What is served", {200: HealthResponse}),
+            Route("GET", "/livez", self.livez, "Whether it runs", {200: StatusResponse}),
+            Route("GET", "/readyz", self.readyz, "Whether it can answer", {200: StatusResponse}),
+            Route(
+                *("GET", "/songs", self.songs, "Names of songs, in order, a page at a time"),
+                {200: SongsResponse, 422: ErrorResponse},
+                {"parameters": parameters(SongsQuery)},
+            ),
+            Route(
+                *("POST", "/recommend", self.recommend, "Songs that sound like one, or several"),
+                recommend,
+                {"requestBody": body(RecommendRequest)},
+                asked=RecommendRequest,
+                nothing=NO_SONGS,
+            ),
+        ]
+
+    async def health(self, request: Request) -> Response:  # noqa: ARG002 - an endpoint's shape
+        """What is being served."""
+        return json_answer(self._service.health())
+
+    async def livez(self, request: Request) -> Response:  # noqa: ARG002
+        """That the process runs."""
+        return json_answer({"status": "alive"})
+
+    async def readyz(self, request: Request) -> Response:  # noqa: ARG002
+        """That it can answer: there is no application without an open bundle."""
+        return json_answer({"status": "ready"})
+
+    async def songs(self, request: Request) -> Response:
+        """A page of names."""
+        # request.query_params and request.headers take as long as all else that a request needs.
+        text = request.scope["query_string"].decode("latin-1")
+        query = parse_songs(parse_qsl(text, keep_blank_values=True))
+        return json_answer(await self._run(self._service.songs, query))
+
+    async def recommend(self, request: Request) -> Response:
+        """Songs that sound like those named."""
+        expect_json(request)
+        asked = parse_recommend(await read_body(request, self._max_body_bytes))
+        return json_answer(await self._run(self._service.recommend, asked))
+
+    async def _run(self, answer: Callable[[Query], Answer], query: Query) -> Answer:
+        if self._service.is_quick:
+            return answer(query)
+        return await to_thread.run_sync(answer, query)
