@@ -5,9 +5,7 @@ Exit codes: 0 stopped by SIGTERM or Ctrl-C, 2 wrong use, no bundle, or no port.
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import signal
 import socket
 import sys
@@ -18,6 +16,7 @@ import click
 import uvicorn
 
 from handler.parse import parse_songs
+from handler.server import Server
 from handler.settings import SETTINGS, Settings
 
 _BACKLOG = 2048
@@ -64,24 +63,7 @@ def main(bundle: str | None, host: str | None, port: str | None) -> None:
     signal.signal(signal.SIGINT, _leave)
     songs = wiring.service.health()["songs_loaded"]
     first = wiring.service.songs(parse_songs([("limit", "1")]))["songs"][0]
-    _Server(config, f"{songs:,} songs", first).run([listening])
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, saying where it is, and what to try, once it can answer."""
-
-    def __init__(self, config: uvicorn.Config, what: str, example: str) -> None:
-        super().__init__(config)
-        self._what = what
-        self._example = shlex.quote(json.dumps({"song": example}, ensure_ascii=False))
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start listening, and say so."""
-        await super().startup(sockets)
-        host, port, *_ = (sockets or [])[0].getsockname()
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        click.echo(f"{self._what} at {url}, documented at {url}/docs. Try:")
-        click.echo(f"  curl {url}/recommend -H 'content-type: application/json' -d {self._example}")
+    Server(config, f"{songs:,} songs", first, settings.drain_s).run([listening])
 
 
 def _listen(settings: Settings) -> socket.socket:

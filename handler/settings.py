@@ -30,7 +30,8 @@ SETTINGS: Final = (
     Setting("VIBE_HOST", "127.0.0.1", "address to listen on; 0.0.0.0 for every one"),
     Setting("VIBE_PORT", "8000", "port to listen on, 0 to 65535; 0 takes a free one"),
     Setting("VIBE_MAX_BODY_BYTES", "65536", "longest request body, 1 or more"),
-    Setting("VIBE_SHUTDOWN_S", "10", "seconds that running requests get on SIGTERM, 0 or more"),
+    Setting("VIBE_DRAIN_S", "0", "seconds that new requests are still taken on SIGTERM, 0 or more"),
+    Setting("VIBE_SHUTDOWN_S", "10", "seconds that running requests get after that, 0 or more"),
     Setting("VIBE_ACCESS_LOG", "off", "on or off: a line for every request"),
 )
 """Every setting, once; the README's table is held equal to this one by a test."""
@@ -45,6 +46,7 @@ class Settings:
     host: str
     port: int
     max_body_bytes: int
+    drain_s: int
     shutdown_s: int
     access_log: bool
 
@@ -66,6 +68,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         host=values["VIBE_HOST"],
         port=_number(values, "VIBE_PORT", 0, 65_535),
         max_body_bytes=_number(values, "VIBE_MAX_BODY_BYTES", 1),
+        drain_s=_number(values, "VIBE_DRAIN_S", 0),
         shutdown_s=_number(values, "VIBE_SHUTDOWN_S", 0),
         access_log=_choice(values, "VIBE_ACCESS_LOG", {"on": True, "off": False}),
     )

@@ -71,6 +71,35 @@ def test_a_request_under_way_is_answered_before_the_end(bundle: Path) -> None:
         assert process.wait(10) == 0
 
 
+def test_while_it_drains_new_requests_are_answered_and_connections_closed(bundle: Path) -> None:
+    with serving("--bundle", str(bundle), "--port", "0", VIBE_DRAIN_S="1") as (
+        process,
+        host,
+        port,
+        _,
+    ):
+        kept = http.client.HTTPConnection(host, port)
+        kept.request("GET", "/livez")
+        assert kept.getresponse().read()
+        process.terminate()
+        for client in (kept, http.client.HTTPConnection(host, port)):
+            client.request("GET", "/livez")
+            answer = client.getresponse()
+            assert (answer.status, answer.getheader("connection")) == (200, "close")
+            client.close()
+        assert process.poll() is None
+        assert process.wait(10) == 0
+
+
+def test_a_second_signal_ends_the_draining(bundle: Path) -> None:
+    with serving("--bundle", str(bundle), "--port", "0", VIBE_DRAIN_S="600") as (process, *_):
+        process.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.terminate()
+        assert process.wait(10) == 0
+
+
 def test_the_environment_is_enough_and_options_win(bundle: Path) -> None:
     settings = {"VIBE_BUNDLE": str(bundle), "VIBE_PORT": "0", "VIBE_HOST": "::1"}
     with serving(**settings) as (_, host, _port, _line):

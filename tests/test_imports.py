@@ -43,7 +43,7 @@ OWNERS = {
     "tqdm": ["embed/progress.py"],
     "click": [
         *("embed/__main__.py", "export/__main__.py"),
-        *("handler/__main__.py", "handler/compare/__main__.py"),
+        *("handler/__main__.py", "handler/server.py", "handler/compare/__main__.py"),
         *("embed/arguments.py", "embed/store/commands.py"),
     ],
 }

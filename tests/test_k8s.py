@@ -136,17 +136,18 @@ def test_a_slow_start_has_a_minute_and_a_hang_ends_in_half_of_one() -> None:
 
 def test_the_end_fits_into_the_grace_and_the_grace_into_the_notice() -> None:
     waits_s = container()["lifecycle"]["preStop"]["sleep"]["seconds"]
-    drains_s = read_settings(environment() | {"VIBE_BUNDLE": "/bundle"}).shutdown_s
+    settings = read_settings(environment() | {"VIBE_BUNDLE": "/bundle"})
+    ends_s = settings.drain_s + settings.shutdown_s
     grace_s = pod()["terminationGracePeriodSeconds"]
     readiness = container()["readinessProbe"]
     # Longer than it takes to be seen as not ready, so that no node still sends requests.
     assert waits_s > readiness["periodSeconds"] * readiness["failureThreshold"]
-    assert waits_s + drains_s < grace_s <= ordinary_pods_shutdown_s() < SPOT_NOTICE_S
+    assert waits_s + ends_s < grace_s <= ordinary_pods_shutdown_s() < SPOT_NOTICE_S
     assert 2 * grace_s < SPOT_NOTICE_S  # two on one node, evicted in turn
 
 
 def test_the_environment_is_of_known_settings() -> None:
-    assert environment() == {"VIBE_SHUTDOWN_S": "20"}
+    assert environment() == {"VIBE_DRAIN_S": "5", "VIBE_SHUTDOWN_S": "15"}
     assert environment().keys() <= {setting.name for setting in SETTINGS}
     # Of a Service called vibe, Kubernetes would set VIBE_PORT to tcp://….
     assert pod()["enableServiceLinks"] is False

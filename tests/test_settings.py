@@ -18,6 +18,7 @@ def test_the_bundle_is_all_that_is_needed() -> None:
         host="127.0.0.1",
         port=8000,
         max_body_bytes=65_536,
+        drain_s=0,
         shutdown_s=10,
         access_log=False,
     )
@@ -30,12 +31,13 @@ def test_every_setting_can_be_set() -> None:
         "VIBE_HOST": "::1",
         "VIBE_PORT": "0",
         "VIBE_MAX_BODY_BYTES": "1",
+        "VIBE_DRAIN_S": "3",
         "VIBE_SHUTDOWN_S": "0",
         "VIBE_ACCESS_LOG": "on",
         "PATH": "/bin",
     }
     assert read_settings(environment) == Settings(
-        S3Url("bucket", "b"), Path("c"), "::1", 0, 1, 0, True
+        S3Url("bucket", "b"), Path("c"), "::1", 0, 1, 3, 0, True
     )
     names = {setting.name for setting in SETTINGS}
     assert names == environment.keys() - {"PATH"}
@@ -55,6 +57,7 @@ def test_every_setting_can_be_set() -> None:
         ("VIBE_PORT", "tcp://10.0.0.1:80", "VIBE_PORT: 'tcp://10.0.0.1:80', expected a whole"),
         ("VIBE_MAX_BODY_BYTES", "0", "VIBE_MAX_BODY_BYTES: '0', expected a whole number, 1 or"),
         ("VIBE_MAX_BODY_BYTES", "9" * 99, "VIBE_MAX_BODY_BYTES: "),
+        ("VIBE_DRAIN_S", "-1", "VIBE_DRAIN_S: '-1', expected a whole number, 0 or more"),
         ("VIBE_SHUTDOWN_S", "1.5", "VIBE_SHUTDOWN_S: '1.5', expected a whole number, 0 or more"),
         ("VIBE_ACCESS_LOG", "yes", "VIBE_ACCESS_LOG: 'yes', expected on or off"),
     ],
