@@ -11,6 +11,8 @@ from hypothesis import settings
 
 from tests import s3
 from tests.albums import Runs, write_album
+from tests.images import TAG, Engine, context_with
+from tests.serving import named_bundle
 from tests.tiny_model import write_model_bundle
 
 # The same examples on every run, and no time limit: machines that test are busy.
@@ -76,3 +78,24 @@ def strict_bucket(
     """An empty bucket on LocalStack; the environment leads to it."""
     with s3.Bucket(localstack_server, monkeypatch, tmp_path_factory.mktemp("home")) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """What builds and runs images here."""
+    return Engine(tmp_path_factory.mktemp("engine"))
+
+
+@pytest.fixture(scope="session")
+def image_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle in ``image``."""
+    return named_bundle(tmp_path_factory.mktemp("image") / "bundle")
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine, image_bundle: Path) -> str:
+    """The image with a bundle from the build's context."""
+    with context_with({"my-bundle": image_bundle}) as context:
+        done = engine.build(TAG, context, "--build-arg", "BUNDLE=my-bundle")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return TAG

@@ -20,6 +20,7 @@ from tests.bench.load import free_port
 from tests.processes import REPOSITORY
 
 BASE = "docker.io/library/python:3.11-slim"
+TAG = "localhost/vibe-search-test"
 STAND_IN = "localhost/vibe-search-test-base"
 _BUILD_S = 1500
 _START_S = 60

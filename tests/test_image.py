@@ -21,36 +21,15 @@ import pytest
 from tests.bench.load import free_port, get, post
 from tests.emulator import EVENTS, emulator
 from tests.events import REQUESTS, Asked, event, name_of
-from tests.images import Engine, context_with, wait_for
+from tests.images import TAG, Engine, context_with, wait_for
 from tests.s3 import KEYS, Bucket
-from tests.serving import named_bundle
 
 pytestmark = pytest.mark.image
 
-TAG = "localhost/vibe-search-test"
 MOST_MIB = 350
 """Of packages and code over the base image, uncompressed and without the bundle."""
 
 SECRET = "wJalrXUtnFEMI-not-a-key-of-anybody"
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    return Engine(tmp_path_factory.mktemp("engine"))
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return named_bundle(tmp_path_factory.mktemp("image") / "bundle")
-
-
-@pytest.fixture(scope="module")
-def image(engine: Engine, bundle: Path) -> str:
-    """The image with a bundle from the build's context."""
-    with context_with({"my-bundle": bundle}) as context:
-        done = engine.build(TAG, context, "--build-arg", "BUNDLE=my-bundle")
-    assert done.returncode == 0, done.stderr[-3000:]
-    return TAG
 
 
 @pytest.fixture(scope="module")
@@ -137,9 +116,9 @@ def test_labels_and_user(engine: Engine, image: str) -> None:
     assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
 
 
-def test_it_is_small(engine: Engine, image: str, bundle: Path) -> None:
+def test_it_is_small(engine: Engine, image: str, image_bundle: Path) -> None:
     base, whole = (engine.inspect(name)["Size"] for name in (engine.base, image))
-    files = sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file())
+    files = sum(path.stat().st_size for path in image_bundle.rglob("*") if path.is_file())
     mib = (whole - base - files) / 2**20
     print(f"\nthe image is {mib:.0f} MiB over its base ({base / 2**20:.0f} MiB)")
     assert mib <= MOST_MIB
@@ -157,7 +136,11 @@ def test_sigterm_ends_it_well(engine: Engine, image: str) -> None:
 
 
 def test_a_bundle_from_s3_and_no_secret_in_any_layer(
-    engine: Engine, bundle: Path, moto_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
+    image_bundle: Path,
+    moto_server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if engine.is_docker:
         pytest.skip("docker builds in a network of its own, where loopback's S3 is not")
@@ -167,7 +150,7 @@ def test_a_bundle_from_s3_and_no_secret_in_any_layer(
         f"aws_secret_access_key = {SECRET}\n"
     )
     with Bucket(moto_server, monkeypatch, tmp_path) as bucket, context_with({}) as context:
-        command = [sys.executable, "-m", "embed", "push", str(bundle), bucket.url]
+        command = [sys.executable, "-m", "embed", "push", str(image_bundle), bucket.url]
         subprocess.run(command, check=True, capture_output=True)
         options = [f"--build-arg=BUNDLE={bucket.url}", "--build-arg=AWS_REGION=us-east-1",
                    f"--build-arg=AWS_ENDPOINT_URL={moto_server}"]  # fmt: skip
