@@ -63,7 +63,7 @@ test: $(VENV)/.test $(VENV)/.moto $(VENV)/.localstack $(VENV)/.infra $(VENV)/.em
 	$(PY) -m pytest
 
 image:  ## The image, by docker or buildah. BUNDLE=folder-in-here or s3://…, else the sample's.
-	$(if $(shell command -v docker),docker build,buildah bud --layers --format docker) -t vibe-search:latest \
+	$(if $(shell docker info >/dev/null 2>&1 && echo yes),docker build,buildah bud --layers --format docker) -t vibe-search:latest \
 	  $(if $(BUNDLE),--build-arg BUNDLE="$(BUNDLE)") .
 
 image-test: $(VENV)/.test $(VENV)/.moto $(VENV)/.emulator  ## The image built, run as server and as Lambda, and compared.
