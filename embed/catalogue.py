@@ -161,6 +161,11 @@ class Catalogue:
             for row in self._database.rows(sql, start, _SONGS_AT_A_TIME):
                 yield Song(*row)
 
+    def songs_at(self, rows: Iterable[int]) -> list[Song]:
+        """The songs at ``rows``, in that order."""
+        sql = f"SELECT {_SONG} FROM songs WHERE row = ?"  # noqa: S608
+        return [Song(*self._database.rows(sql, row)[0]) for row in rows]
+
     def artists(self, rows: Iterable[int]) -> list[str | None]:
         """The folded artist of each row, None where there is none."""
         found = [

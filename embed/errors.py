@@ -5,11 +5,21 @@
     ├── ModelError     a model cannot be read, converted, verified or run
     ├── BundleError    a bundle is absent, torn, of another format, or of another spec
     ├── StoreError     a store cannot be reached, or refuses
-    └── SearchError    a query cannot be answered (no such song, bad top_k, …)
+    └── SearchError    a query cannot be answered (bad top_k, opposite songs, …)
+        └── NoSuchSongError    no song has a name like the one asked for
 
 Every message names the place, the value found, and what was expected, in one line:
 ``song.mp3: no audio frames (0 samples)``.
 """
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+_SHOWN_VALUE: Final = 80
+"""Characters of a bad value that an error repeats."""
 
 
 class VibeError(Exception):
@@ -34,3 +44,21 @@ class StoreError(VibeError):
 
 class SearchError(VibeError):
     """A query cannot be answered."""
+
+
+class NoSuchSongError(SearchError):
+    """No song has a name like the one asked for; ``suggestions`` are the closest names."""
+
+    def __init__(self, message: str, suggestions: Sequence[str]) -> None:
+        super().__init__(message)
+        self.suggestions = list(suggestions)
+
+
+def shown(value: object) -> str:
+    """A value as an error repeats it: a text in quotes, else JSON; cut to 80 characters."""
+    try:
+        text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except (ValueError, TypeError):
+        # Python refuses to print a whole number of more than 4,300 digits.
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN_VALUE else text[: _SHOWN_VALUE - 1] + "…"

@@ -31,6 +31,10 @@ _SPARSE: Final = 8
 
 _ROW_BYTES: Final = EMBEDDING_SIZE * 4
 
+AWAY: Final = 0.5
+"""Weight of songs that are pushed away. Below 1, so that something is always left of a query;
+see docs/performance.md for what other weights do."""
+
 _LENGTH_TOLERANCE: Final = 1e-3
 """How far from 1 a stored embedding's length may be; float32 rounding alone gives 1e-6."""
 
@@ -162,6 +166,19 @@ def pool_seeds(embeddings: Vectors) -> Vectors:
         raise SearchError("the songs are opposites: nothing lies between them")
     query: Vectors = (mean / length).astype(np.float32)
     return query
+
+
+def push_away(query: Vectors, others: Vectors) -> tuple[Vectors, float]:
+    """``query`` moved away from ``others``: unit(query − AWAY · their mean), and the length that
+    was made unit.
+
+    Rocchio's negative feedback (in Salton, The SMART Retrieval System, 1971). ``query`` is
+    float32 ``(512,)``, unit, ``others`` ``(songs, 512)``, unit rows. The length is 0.5 to 1.5.
+    """
+    moved = query.astype(np.float64) - AWAY * others.mean(axis=0, dtype=np.float64)
+    length = float(np.linalg.norm(moved))
+    direction: Vectors = (moved / length).astype(np.float32)
+    return direction, length
 
 
 def _best(similarities: Similarities, count: int) -> Rows:

@@ -12,10 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from embed.errors import AudioError, SearchError, VibeError
+from embed.errors import AudioError, NoSuchSongError, SearchError, VibeError, shown
 from handler.asgi import Endpoint
-from handler.parse import MalformedBodyError, shown
-from handler.service import Answer, NoSuchSongError
+from handler.parse import MalformedBodyError
+from handler.service import Answer
 
 STATUS: Final[dict[type[BaseException], int]] = {
     MalformedBodyError: 400,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import Final, NoReturn
+from typing import NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from embed.errors import SearchError
+from embed.errors import SearchError, shown
 from handler.schemas import RecommendRequest, SongsQuery
 
-_SHOWN_VALUE: Final = 80
-"""Characters of a bad value that an error repeats."""
+Asked = TypeVar("Asked", bound=BaseModel)
 
 
 class InvalidRequestError(SearchError):
@@ -25,33 +23,33 @@ class MalformedBodyError(InvalidRequestError):
 
 def parse_recommend(body: bytes) -> RecommendRequest:
     """The request in a JSON body. Raises InvalidRequestError."""
-    try:
-        return RecommendRequest.model_validate_json(body)
-    except ValidationError as error:
-        _refuse(error, RecommendRequest)
+    return parse_json(body, RecommendRequest)
 
 
 def parse_songs(parameters: list[tuple[str, str]]) -> SongsQuery:
     """The request in a query string. Raises InvalidRequestError."""
+    return parse_query(parameters, SongsQuery)
+
+
+def parse_json(body: bytes, model: type[Asked]) -> Asked:
+    """The ``model`` in a JSON body. Raises InvalidRequestError."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        _refuse(error, model)
+
+
+def parse_query(parameters: list[tuple[str, str]], model: type[Asked]) -> Asked:
+    """The ``model`` in a query string. Raises InvalidRequestError."""
     given = dict(parameters)
     if len(given) < len(parameters):
         names = [name for name, _ in parameters]
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidRequestError(f"{shown(twice)}: given more than once, expected once")
     try:
-        return SongsQuery.model_validate(given)
+        return model.model_validate(given)
     except ValidationError as error:
-        _refuse(error, SongsQuery)
-
-
-def shown(value: object) -> str:
-    """A value as an error repeats it: a text in quotes, else JSON; cut to 80 characters."""
-    try:
-        text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    except (ValueError, TypeError):
-        # Python refuses to print a whole number of more than 4,300 digits.
-        return f"a {type(value).__name__}"
-    return text if len(text) <= _SHOWN_VALUE else text[: _SHOWN_VALUE - 1] + "…"
+        _refuse(error, model)
 
 
 def _refuse(error: ValidationError, model: type[BaseModel]) -> NoReturn:
@@ -67,7 +65,7 @@ def _refuse(error: ValidationError, model: type[BaseModel]) -> NoReturn:
 def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     value = shown(detail["input"])
     if detail["type"] == "seeds":
-        return f"song, songs: {detail['msg']} given, expected one of them"
+        return detail["msg"]
     if not detail["loc"]:
         return f"body: {value}, expected a JSON object"
     field, *path = detail["loc"]

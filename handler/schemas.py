@@ -13,10 +13,17 @@ from pydantic_core import PydanticCustomError
 MAX_TOP_K: Final = 100
 MAX_SEEDS: Final = 50
 MAX_EXCLUDED: Final = 100
+MAX_NOT_LIKE: Final = 50
 MAX_PAGE: Final = 1_000
 MAX_NAME_LENGTH: Final = 1_000
 
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"\S")]
+
+
+NOT_LIKE: Final = f"up to {MAX_NOT_LIKE} names of 1 to {MAX_NAME_LENGTH:,} characters"
+EXCLUDE: Final = f"up to {MAX_EXCLUDED} names of 1 to {MAX_NAME_LENGTH:,} characters"
+DIVERSITY: Final = "a number from 0 to 1"
+MAX_PER_ARTIST: Final = "a whole number, 1 or more"
 
 
 class Wanted(BaseModel):
@@ -25,12 +32,11 @@ class Wanted(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     top_k: int = Field(5, ge=1, le=MAX_TOP_K, description=f"a whole number from 1 to {MAX_TOP_K}")
-    exclude: list[Name] = Field(
-        [],
-        max_length=MAX_EXCLUDED,
-        description=f"up to {MAX_EXCLUDED} names of 1 to {MAX_NAME_LENGTH:,} characters",
-    )
+    exclude: list[Name] = Field([], max_length=MAX_EXCLUDED, description=EXCLUDE)
     min_similarity: float = Field(-1.0, ge=-1, le=1, description="a number from -1 to 1")
+    not_like: list[Name] = Field([], max_length=MAX_NOT_LIKE, description=NOT_LIKE)
+    diversity: float = Field(0.0, ge=0, le=1, description=DIVERSITY)
+    max_per_artist: int | None = Field(None, ge=1, description=MAX_PER_ARTIST)
 
 
 class RecommendRequest(Wanted):
@@ -53,7 +59,9 @@ class RecommendRequest(Wanted):
     def _one_kind_of_seed(self) -> Self:
         if (self.song is None) == (self.songs is None):
             given = "neither is" if self.song is None else "both are"
-            raise PydanticCustomError("seeds", "{given}", {"given": given})
+            raise PydanticCustomError(
+                "seeds", "song, songs: {given} given, expected one of them", {"given": given}
+            )
         return self
 
 
@@ -98,6 +106,7 @@ class RecommendResponse(_Answer):
         [], description="other songs the name may mean; for songs, by the name that was asked"
     )
     exclude_unmatched: list[str] = Field([], description="excluded names that mean no song")
+    not_like: list[str] = Field([], description="the songs that were meant by not_like, in order")
     suggestions: list[str] = Field([], description="with a 404: the most similarly spelt names")
 
 

@@ -4,54 +4,27 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 
-from embed.errors import SearchError
+from embed.catalogue import Song
+from embed.choice import Sought
+from embed.errors import shown
 from embed.index import Index, Vectors, pool_seeds
-from handler.choice import Choice, Sought
-from handler.parse import InvalidRequestError, shown
-from handler.recordings import COMPARE_ALL, Recordings
+from embed.library import Library, Songs
+from embed.recordings import COMPARE_ALL
+from handler.parse import InvalidRequestError
 from handler.schemas import RecommendRequest, SongsQuery, Wanted
 
 MAX_ALSO: Final = 20
-SUGGESTIONS: Final = 5
 
 INLINE_SONGS: Final = 5_000
 """Up to here a search takes 0.4 ms, less than handing it to a thread and back is worth."""
 
 Answer = dict[str, Any]
-
-
-class NoSuchSongError(SearchError):
-    """No song has a name like the one asked for; ``suggestions`` are the closest names."""
-
-    def __init__(self, message: str, suggestions: Sequence[str]) -> None:
-        super().__init__(message)
-        self.suggestions = list(suggestions)
-
-
-class Songs(Protocol):
-    """What the service needs of a catalogue; see ``embed.catalogue.Catalogue``."""
-
-    @property
-    def names(self) -> Sequence[str]: ...
-    @property
-    def lookup(self) -> Names: ...
-    @property
-    def copies(self) -> Mapping[int, int]: ...
-    def artists(self, rows: Sequence[int]) -> list[str | None]: ...
-
-
-class Names(Protocol):
-    """Finds rows by name; see ``embed.lookup.Lookup``."""
-
-    def containing(self, part: str, start: int = 0, limit: int = -1) -> list[int]: ...
-    def find(self, name: str, limit: int = -1) -> list[int]: ...
-    def alike(self, name: str, limit: int) -> list[tuple[int, float]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +42,8 @@ class Service:
     def __init__(
         self, songs: Songs, index: Index, about: About, compare_all: int = COMPARE_ALL
     ) -> None:
+        self.library = Library(songs, index, compare_all)
         self._songs = songs
-        self._index = index
-        self._recordings = Recordings(index, songs.copies, compare_all)
         self._about = about
 
     @property
@@ -110,27 +82,32 @@ class Service:
         A song named twice counts once. Raises NoSuchSongError when a name means no song,
         SearchError when the songs have nothing between them.
         """
+        return self._recommend(request)[0]
+
+    def recommended(self, request: RecommendRequest) -> list[Song]:
+        """The songs that ``recommend`` answers, in its order, with where they lie."""
+        return self._songs.songs_at(self._recommend(request)[1])
+
+    def _recommend(self, request: RecommendRequest) -> tuple[Answer, list[int]]:
         asked = [request.song] if request.song is not None else request.songs or []
-        meant = [self._find(name) for name in asked]
+        meant = [self.library.meant(name, MAX_ALSO + 1) for name in asked]
         seeds = list(dict.fromkeys(rows[0] for rows in meant))
-        vectors = self._index.vectors(np.array(seeds, np.int64))
+        vectors = self.library.index.vectors(np.array(seeds, np.int64))
         query = vectors[0] if len(seeds) == 1 else pool_seeds(vectors)
+        answer, rows = self._near(query, request, seeds, request.exclude_same_artist)
         names = self._songs.names
-        matched = [names[rows[0]] for rows in meant]
-        also = {
-            name: [names[row] for row in rows[1:]]
-            for name, rows in zip(asked, meant, strict=True)
-            if len(rows) > 1
-        }
-        answer = self._near(query, request, seeds, request.exclude_same_artist)
+        matched = [names[others[0]] for others in meant]
         answer["matched"] = matched if request.song is None else matched[0]
-        if also:
+        if also := self.also(asked, meant):
             answer["also"] = also if request.song is None else also[request.song]
-        return answer
+        return answer, rows
 
     def near(self, query: Vectors, wanted: Wanted) -> Answer:
-        """The songs nearest to ``query``, float32 ``(512,)``, unit length; ``matched`` is null."""
-        return self._near(query, wanted)
+        """The songs nearest to ``query``, float32 ``(512,)``, unit length; ``matched`` is null.
+
+        Raises NoSuchSongError when a name of ``not_like`` means no song.
+        """
+        return self._near(query, wanted)[0]
 
     def _near(
         self,
@@ -138,31 +115,49 @@ class Service:
         wanted: Wanted,
         seeds: Sequence[int] = (),
         without_artists_of_seeds: bool = False,
-    ) -> Answer:
-        excluded = [(name, self._songs.lookup.find(name)) for name in wanted.exclude]
-        rows_out = [row for _, rows in excluded for row in rows]
-        sought = Sought(query, wanted, seeds, rows_out, without_artists_of_seeds)
-        choice = Choice(self._index, self._recordings, self._songs.artists, sought)
+    ) -> tuple[Answer, list[int]]:
+        excluded, unmatched = self.excluded(wanted.exclude)
+        not_like = [self.library.meant(name)[0] for name in wanted.not_like]
+        sought = Sought(
+            query,
+            wanted.top_k,
+            wanted.min_similarity,
+            seeds,
+            excluded,
+            without_artists_of_seeds,
+            not_like,
+            wanted.diversity,
+            wanted.max_per_artist,
+        )
+        found = self.library.nearest(sought)
         names = self._songs.names
         answer: Answer = {
             "matched": None,
             "recommendations": [
-                {"song": names[row], "similarity": similarity}
-                for row, similarity in choice.nearest()
+                {"song": names[row], "similarity": similarity} for row, similarity in found
             ],
             "error": None,
         }
-        if unmatched := [name for name, rows in excluded if not rows]:
+        if unmatched:
             answer["exclude_unmatched"] = unmatched
-        return answer
+        if not_like:
+            answer["not_like"] = [names[row] for row in not_like]
+        return answer, [row for row, _ in found]
 
-    def _find(self, name: str) -> list[int]:
-        rows = self._songs.lookup.find(name, MAX_ALSO + 1)
-        if not rows:
-            alike = self._songs.lookup.alike(name, SUGGESTIONS)
-            suggestions = list(dict.fromkeys(self._songs.names[row] for row, _ in alike))
-            raise NoSuchSongError(f"no song is named like {shown(name)}", suggestions)
-        return rows
+    def excluded(self, names: Sequence[str]) -> tuple[list[int], list[str]]:
+        """Every row that ``names`` may mean, and those of the names that mean none."""
+        found = [(name, self._songs.lookup.find(name)) for name in names]
+        rows = [row for _, rows in found for row in rows]
+        return rows, [name for name, rows in found if not rows]
+
+    def also(self, asked: Sequence[str], meant: Sequence[Sequence[int]]) -> dict[str, list[str]]:
+        """The other songs that the names ``asked`` may mean, of those that may."""
+        names = self._songs.names
+        return {
+            name: [names[row] for row in rows[1:]]
+            for name, rows in zip(asked, meant, strict=True)
+            if len(rows) > 1
+        }
 
 
 def _cursor(row: int) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embed.errors import SearchError
+from embed.errors import NoSuchSongError, SearchError
 from handler.parse import InvalidRequestError, parse_songs
 from handler.schemas import RecommendRequest, SongsQuery
-from handler.service import NoSuchSongError
 from tests.services import recommended, service_of, songs_of
 from tests.serving import at_similarities, random_vectors, unit
 

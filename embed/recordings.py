@@ -21,7 +21,7 @@ _BLOCK: Final = 128
 
 Vectors = NDArray[np.float32]
 
-_NONE: Final[frozenset[int]] = frozenset()
+NO_TWINS: Final[frozenset[int]] = frozenset()
 
 
 class Recordings:
@@ -34,14 +34,20 @@ class Recordings:
         self._copies = copies
         self._twins = self._all_twins() if len(index) <= compare_all else None
 
-    def distinct(self, rows: Sequence[int], taken: Sequence[int]) -> list[int]:
+    def twins(self, rows: Sequence[int], taken: Sequence[int] = ()) -> Mapping[int, set[int]]:
+        """For each of ``rows`` that has any: the others of its recording, at least those among
+        ``taken`` and ``rows``."""
+        if self._twins is not None:
+            return self._twins
+        return self._twins_among(rows, taken)
+
+    def distinct(self, rows: Sequence[int], taken: Sequence[int] = ()) -> list[int]:
         """Those of ``rows`` that are no recording among ``taken`` nor an earlier one of them."""
-        known = self._twins
-        twins = self._twins_among([*taken, *rows]) if known is None else known
+        twins = self.twins(rows, taken)
         seen = set(taken)
         found: list[int] = []
         for row in rows:
-            if twins.get(row, _NONE).isdisjoint(seen):
+            if twins.get(row, NO_TWINS).isdisjoint(seen):
                 found.append(row)
                 seen.add(row)
         return found
@@ -59,15 +65,16 @@ class Recordings:
             _join(twins, later, first)
         return twins
 
-    def _twins_among(self, rows: Sequence[int]) -> dict[int, set[int]]:
-        """The same, among a few hundred ``rows`` only."""
+    def _twins_among(self, rows: Sequence[int], taken: Sequence[int]) -> dict[int, set[int]]:
+        """The same, of a few hundred ``rows`` only."""
         twins: dict[int, set[int]] = {}
-        vectors = self._index.vectors(np.array(rows, np.int64))
-        is_same = _cosines(vectors, vectors) >= SAME_RECORDING
+        everyone = [*rows, *taken]
+        vectors = self._index.vectors(np.array(everyone, np.int64))
+        is_same = _cosines(vectors[: len(rows)], vectors) >= SAME_RECORDING
         for here, there in np.argwhere(is_same).tolist():
-            _join(twins, rows[here], rows[there])
+            _join(twins, rows[here], everyone[there])
         by_content: dict[int, int] = {}
-        for row in rows:
+        for row in everyone:
             _join(twins, row, by_content.setdefault(self._copies.get(row, row), row))
         return twins
 
