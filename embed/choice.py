@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -36,8 +35,7 @@ Artists = Callable[[Sequence[int]], list[str | None]]
 Found = list[tuple[int, float]]
 
 
-@dataclass(frozen=True, slots=True)
-class Sought:
+class Sought(NamedTuple):
     """What an answer is made of: the songs nearest to ``query``, float32 ``(512,)``, unit.
 
     ``top_k`` are wanted, each at least ``min_similarity`` like the query. ``seeds`` are the rows
@@ -59,10 +57,8 @@ class Sought:
     max_per_artist: int | None = None
 
 
-class _Candidate(NamedTuple):
-    row: int
-    similarity: float  # to the query, rounded: what is shown
-    score: float  # what it is chosen by
+_Candidate = tuple[int, float, float]
+"""A row, how like the query it is as shown, and the true likeness by which it is chosen."""
 
 
 class Choice:
@@ -81,75 +77,83 @@ class Choice:
         self._artists_out: set[str | None] = set()
         if sought.without_artists_of_seeds:
             self._artists_out = set(artists(sought.seeds)) - {None}
-        self._direction = sought.query
-        self._least_score = -np.inf
-        if sought.not_like:
-            away = index.vectors(np.array(sought.not_like, np.int64))
-            self._direction, length = push_away(sought.query, away)
-            # score · length = similarity − AWAY · likeness to the others' mean, which is at most 1.
-            self._least_score = (sought.min_similarity - AWAY - _ROUNDING) / length
-        self._pool = sought.top_k
-        if sought.diversity:
-            self._pool = max(_POOL, _POOL_PER_SONG * sought.top_k)
 
     def nearest(self) -> Found:
         """Rows and similarities, rounded: similarity down, then by name.
 
         Chosen by the true similarity: rounding only decides what is shown, in which order.
         """
-        chosen = self._candidates()
-        if self._sought.diversity:
-            rows = np.array([one.row for one in chosen], np.int64)
-            scores = np.array([one.score for one in chosen], np.float32)
-            sought, vectors = self._sought, self._index.vectors(rows)
-            chosen = [chosen[at] for at in varied(vectors, scores, sought.diversity, sought.top_k)]
-        pairs = [(one.row, one.similarity) for one in chosen]
+        sought = self._sought
+        if not sought.diversity:
+            chosen = self._candidates(sought.top_k)
+        else:
+            pool = self._candidates(max(_POOL, _POOL_PER_SONG * sought.top_k))
+            vectors = self._index.vectors(np.array([row for row, _, _ in pool], np.int64))
+            scores = np.array([score for _, _, score in pool], np.float32)
+            places = varied(vectors, scores, sought.diversity, sought.top_k)
+            chosen = [pool[place] for place in places]
+        pairs = [(row, shown) for row, shown, _ in chosen]
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
 
-    def _candidates(self) -> list[_Candidate]:
-        count = self._pool + min(len(self._rows_out), _MOST_EXTRA) + _SPARE
+    def _candidates(self, wanted: int) -> list[_Candidate]:
+        """The ``wanted`` best of those that may be chosen, or all where there are fewer."""
+        direction, least_score = self._direction()
+        count = wanted + min(len(self._rows_out), _MOST_EXTRA) + _SPARE
         while True:
-            rows, scores = self._index.search(self._direction, count)
+            rows, scores = self._index.search(direction, count)
             found = dict(zip(rows.tolist(), scores.tolist(), strict=True))
-            chosen, is_final = self._choose(found)
+            chosen, is_final = self._choose(found, wanted, least_score)
             if is_final or len(found) < count:
                 return chosen
             count *= 4
 
-    def _choose(self, found: dict[int, float]) -> tuple[list[_Candidate], bool]:
+    def _direction(self) -> tuple[Vectors, float]:
+        """Where to look, and from which score down nothing is similar enough to be shown."""
+        sought = self._sought
+        if not sought.not_like:
+            return sought.query, math.inf
+        away = self._index.vectors(np.array(sought.not_like, np.int64))
+        direction, length = push_away(sought.query, away)
+        # score · length = similarity − AWAY · likeness to the others' mean, which is at most 1.
+        return direction, (sought.min_similarity - AWAY - _ROUNDING) / length
+
+    def _choose(
+        self, found: dict[int, float], wanted: int, least_score: float
+    ) -> tuple[list[_Candidate], bool]:
         """Candidates among these neighbours, and whether more of them could not change them."""
         rows = [row for row in found if row not in self._rows_out]
+        most, least = self._sought.max_per_artist, self._sought.min_similarity
         chosen: list[_Candidate] = []
         seen = set(self._apart)
-        by_artist: Counter[str | None] = Counter()
-        most = self._sought.max_per_artist
+        by_artist: dict[str | None, int] = {}
         for start in range(0, len(rows), _BLOCK):
             block, artists = self._admitted(rows[start : start + _BLOCK], by_artist)
-            shown = self._similarities(block, found)
-            twins = self._recordings.twins(block, list(seen))
+            similarities = self._similarities(block, found)
+            twins = self._recordings.twins(block, seen)
             for at, row in enumerate(block):
                 if not twins.get(row, NO_TWINS).isdisjoint(seen):
                     continue
-                if shown[at] < self._sought.min_similarity:
-                    if found[row] <= self._least_score or not self._sought.not_like:
+                shown = round(similarities[at], DECIMALS) + 0.0  # nobody wants to see a -0.0
+                if shown < least:
+                    if found[row] < least_score:
                         return chosen, True
                     continue
-                if most is not None and artists[at] is not None:
-                    if by_artist[artists[at]] == most:
+                if most is not None and (artist := artists[at]) is not None:
+                    songs = by_artist.get(artist, 0)
+                    if songs == most:
                         continue
-                    by_artist[artists[at]] += 1
-                chosen.append(_Candidate(row, shown[at], found[row]))
-                seen.add(row)
-                if len(chosen) == self._pool:
+                    by_artist[artist] = songs + 1
+                chosen.append((row, shown, found[row]))
+                if len(chosen) == wanted:
                     return chosen, True
+                seen.add(row)
         return chosen, False
 
     def _admitted(
-        self, rows: list[int], by_artist: Counter[str | None]
+        self, rows: list[int], by_artist: dict[str | None, int]
     ) -> tuple[list[int], list[str | None]]:
         """Those of ``rows`` whose artists may come in, and these artists where they matter."""
-        most = self._sought.max_per_artist
-        out = self._artists_out
+        most, out = self._sought.max_per_artist, self._artists_out
         if most is not None:
             out = out | {artist for artist, songs in by_artist.items() if songs >= most}
         elif not out:
@@ -159,10 +163,9 @@ class Choice:
         return [row for row, _ in admitted], [artist for _, artist in admitted]
 
     def _similarities(self, rows: list[int], found: dict[int, float]) -> list[float]:
-        """What is shown of ``rows``: how like the query they are, whatever was pushed away."""
-        similarities = [found[row] for row in rows]
-        if self._sought.not_like:
-            vectors = self._index.vectors(np.array(rows, np.int64))
-            similarities = np.vecdot(vectors, self._sought.query).tolist()
-        # Nobody wants to see a -0.0.
-        return [round(similarity, DECIMALS) + 0.0 for similarity in similarities]
+        """How like the query ``rows`` are, whatever was pushed away."""
+        if not self._sought.not_like:
+            return [found[row] for row in rows]
+        vectors = self._index.vectors(np.array(rows, np.int64))
+        similarities: list[float] = np.vecdot(vectors, self._sought.query).tolist()
+        return similarities

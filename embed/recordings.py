@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -34,14 +34,14 @@ class Recordings:
         self._copies = copies
         self._twins = self._all_twins() if len(index) <= compare_all else None
 
-    def twins(self, rows: Sequence[int], taken: Sequence[int] = ()) -> Mapping[int, set[int]]:
+    def twins(self, rows: Sequence[int], taken: Collection[int] = ()) -> Mapping[int, set[int]]:
         """For each of ``rows`` that has any: the others of its recording, at least those among
         ``taken`` and ``rows``."""
         if self._twins is not None:
             return self._twins
         return self._twins_among(rows, taken)
 
-    def distinct(self, rows: Sequence[int], taken: Sequence[int] = ()) -> list[int]:
+    def distinct(self, rows: Sequence[int], taken: Collection[int] = ()) -> list[int]:
         """Those of ``rows`` that are no recording among ``taken`` nor an earlier one of them."""
         twins = self.twins(rows, taken)
         seen = set(taken)
@@ -65,7 +65,7 @@ class Recordings:
             _join(twins, later, first)
         return twins
 
-    def _twins_among(self, rows: Sequence[int], taken: Sequence[int]) -> dict[int, set[int]]:
+    def _twins_among(self, rows: Sequence[int], taken: Collection[int]) -> dict[int, set[int]]:
         """The same, of a few hundred ``rows`` only."""
         twins: dict[int, set[int]] = {}
         everyone = [*rows, *taken]
