@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from embed.admission import Admission, Artists
 from embed.index import AWAY, Index, Vectors, push_away
-from embed.recordings import NO_TWINS, Recordings
+from embed.recordings import Recordings
 from embed.variety import varied
 
 DECIMALS: Final = 4
@@ -20,9 +21,6 @@ _SPARE: Final = 4
 _MOST_EXTRA: Final = 128
 """Neighbours asked for at first beyond that, for excluded ones among them."""
 
-_BLOCK: Final = 128
-"""Neighbours compared with each other at a time: never N × N cosines."""
-
 _POOL: Final = 50
 _POOL_PER_SONG: Final = 4
 """Among how many of the nearest songs a varied answer is chosen: so many, or so many for each
@@ -31,7 +29,6 @@ that is wanted. More would let songs in that are hardly like what was asked."""
 _ROUNDING: Final = 1e-4
 """Slack where a bound is compared: similarities are rounded to 4 decimals."""
 
-Artists = Callable[[Sequence[int]], list[str | None]]
 Found = list[tuple[int, float]]
 
 
@@ -69,14 +66,11 @@ class Choice:
         self, index: Index, recordings: Recordings, artists: Artists, sought: Sought
     ) -> None:
         self._index = index
-        self._recordings = recordings
-        self._artists = artists
         self._sought = sought
-        self._apart = [*sought.seeds, *sought.not_like]
-        self._rows_out = {*self._apart, *sought.excluded}
-        self._artists_out: set[str | None] = set()
-        if sought.without_artists_of_seeds:
-            self._artists_out = set(artists(sought.seeds)) - {None}
+        apart = [*sought.seeds, *sought.not_like]
+        self._rows_out = {*apart, *sought.excluded}
+        artists_out = artists(sought.seeds) if sought.without_artists_of_seeds else ()
+        self._admission = Admission(recordings, artists, apart, sought.max_per_artist, artists_out)
 
     def nearest(self) -> Found:
         """Rows and similarities, rounded: similarity down, then by name.
@@ -111,7 +105,7 @@ class Choice:
         """Where to look, and from which score down nothing is similar enough to be shown."""
         sought = self._sought
         if not sought.not_like:
-            return sought.query, math.inf
+            return sought.query, -math.inf
         away = self._index.vectors(np.array(sought.not_like, np.int64))
         direction, length = push_away(sought.query, away)
         # score · length = similarity − AWAY · likeness to the others' mean, which is at most 1.
@@ -121,51 +115,29 @@ class Choice:
         self, found: dict[int, float], wanted: int, least_score: float
     ) -> tuple[list[_Candidate], bool]:
         """Candidates among these neighbours, and whether more of them could not change them."""
+        least = self._sought.min_similarity
         rows = [row for row in found if row not in self._rows_out]
-        most, least = self._sought.max_per_artist, self._sought.min_similarity
+        similarities = self._similarities(rows, found)
+        if similarities is not found:  # then they do not go down: look before they pass
+            rows = [row for row in rows if _shown(similarities[row]) >= least]
         chosen: list[_Candidate] = []
-        seen = set(self._apart)
-        by_artist: dict[str | None, int] = {}
-        for start in range(0, len(rows), _BLOCK):
-            block, artists = self._admitted(rows[start : start + _BLOCK], by_artist)
-            similarities = self._similarities(block, found)
-            twins = self._recordings.twins(block, seen)
-            for at, row in enumerate(block):
-                if not twins.get(row, NO_TWINS).isdisjoint(seen):
-                    continue
-                shown = round(similarities[at], DECIMALS) + 0.0  # nobody wants to see a -0.0
-                if shown < least:
-                    if found[row] < least_score:
-                        return chosen, True
-                    continue
-                if most is not None and (artist := artists[at]) is not None:
-                    songs = by_artist.get(artist, 0)
-                    if songs == most:
-                        continue
-                    by_artist[artist] = songs + 1
-                chosen.append((row, shown, found[row]))
-                if len(chosen) == wanted:
-                    return chosen, True
-                seen.add(row)
-        return chosen, False
+        for row in self._admission.admitted(rows):
+            shown = _shown(similarities[row])
+            if shown < least:
+                return chosen, True
+            chosen.append((row, shown, found[row]))
+            if len(chosen) == wanted:
+                return chosen, True
+        return chosen, bool(found) and min(found.values()) < least_score
 
-    def _admitted(
-        self, rows: list[int], by_artist: dict[str | None, int]
-    ) -> tuple[list[int], list[str | None]]:
-        """Those of ``rows`` whose artists may come in, and these artists where they matter."""
-        most, out = self._sought.max_per_artist, self._artists_out
-        if most is not None:
-            out = out | {artist for artist, songs in by_artist.items() if songs >= most}
-        elif not out:
-            return rows, []
-        pairs = zip(rows, self._artists(rows), strict=True)
-        admitted = [(row, artist) for row, artist in pairs if artist not in out]
-        return [row for row, _ in admitted], [artist for _, artist in admitted]
-
-    def _similarities(self, rows: list[int], found: dict[int, float]) -> list[float]:
+    def _similarities(self, rows: list[int], found: dict[int, float]) -> dict[int, float]:
         """How like the query ``rows`` are, whatever was pushed away."""
         if not self._sought.not_like:
-            return [found[row] for row in rows]
+            return found
         vectors = self._index.vectors(np.array(rows, np.int64))
-        similarities: list[float] = np.vecdot(vectors, self._sought.query).tolist()
-        return similarities
+        similarities = np.vecdot(vectors, self._sought.query).tolist()
+        return dict(zip(rows, similarities, strict=True))
+
+
+def _shown(similarity: float) -> float:
+    return round(similarity, DECIMALS) + 0.0  # nobody wants to see a -0.0

@@ -116,7 +116,7 @@ class Service:
         seeds: Sequence[int] = (),
         without_artists_of_seeds: bool = False,
     ) -> tuple[Answer, list[int]]:
-        excluded, unmatched = self.excluded(wanted.exclude)
+        excluded, unmatched = self.excluded(wanted.exclude) if wanted.exclude else ([], [])
         not_like = [self.library.meant(name)[0] for name in wanted.not_like]
         sought = Sought(
             query,
