@@ -67,10 +67,10 @@ class Admission:
         most = self._most
         if most is None and not self._artists_out:
             return rows, []
-        out = {artist for artist in self._artists_out if artist is not None}
+        out = set(self._artists_out)
         if most is not None:
             out |= {artist for artist, count in songs.items() if count >= most}
-            out.discard(None)
+        out.discard(None)
         pairs = zip(rows, self._artists(rows), strict=True)
         chosen = [(row, artist) for row, artist in pairs if artist not in out]
         return [row for row, _ in chosen], [artist for _, artist in chosen]

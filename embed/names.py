@@ -27,12 +27,16 @@ catalogue 2 are taken for one that is ('Back in Black' for 'Back to Black'). At 
 5, at 85 none, but 2 % fewer misspellings are found. RapidFuzz's WRatio takes 32.
 """
 
+ALIKE: Final = 90.0
+"""Least share, in percent, of letters that two spellings of one title have in common."""
+
 _SHORT: Final = 5
 """A part of a name shorter than this is found almost anywhere, give or take a letter."""
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _DROPPED: Final = re.compile("['’ʼ`.]")  # don't → dont, D.A.N.C.E. → dance
 _NOT_WORD: Final = re.compile(r"[\W_]+")
+_NUMBER: Final = re.compile(r"\d+")
 
 
 def writable(text: str) -> str:
@@ -96,3 +100,14 @@ def likeness(query: str, names: Sequence[str]) -> NDArray[np.float32]:
         whole, np.where(lengths >= len(query), part, 0) * weight
     )
     return scores.astype(np.float32)
+
+
+def is_alike(one: str, other: str) -> bool:
+    """Whether two plain texts are one but for a letter or two; numbers must be equal.
+
+    >>> is_alike("lets go fishin", "let s go fishin"), is_alike("suite no 1", "suite no 2")
+    (True, False)
+    """
+    if _NUMBER.findall(one) != _NUMBER.findall(other):
+        return False
+    return bool(fuzz.ratio(one, other) >= ALIKE)

@@ -1,0 +1,79 @@
+"""Playlists as a player opens them: extended M3U in UTF-8.
+
+The format is nobody's standard; this is what its oldest readers agree on: ``#EXTM3U``, then for
+each song ``#EXTINF:seconds,Artist - Title`` and a line that says where it lies. A line that is an
+address is percent-encoded (RFC 3986), a line that is a path is not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote, urlsplit
+
+from embed.catalogue import Song
+
+Place = Callable[[str], str]
+"""From a song's path in the catalogue, relative with slashes, to the line that says where it is."""
+
+
+def m3u8(songs: Iterable[Song], place: Place) -> str:
+    """``songs`` as a playlist; it ends with a newline."""
+    lines = ["#EXTM3U"]
+    for song in songs:
+        seconds = round(song.duration_s) if song.duration_s > 0 else -1  # -1: not known
+        lines += [f"#EXTINF:{seconds},{_one_line(song.name)}", place(song.path)]
+    return "\n".join(lines) + "\n"
+
+
+def below_url(url: str) -> Place:
+    """Songs below an http, https or file address, which may end in a slash."""
+    return lambda path: f"{url.rstrip('/')}/{quote(path)}"
+
+
+def below_folder(music: Path, playlist: Path | None) -> Place:
+    """Songs below the folder ``music``: as seen from the file ``playlist``, else absolute."""
+    folder = music.absolute()
+    if playlist is None:
+        return lambda path: _as_line(str(folder / path))
+    seen_from = playlist.absolute().parent
+    return lambda path: _as_line(_relative(folder / path, seen_from))
+
+
+def as_in_catalogue(path: str) -> str:
+    """The path itself, for a playlist that lies in the folder of music."""
+    return _as_line(path)
+
+
+def is_music_url(url: str) -> bool:
+    """Whether songs can lie below ``url``: an address without a password, query or fragment."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - is looked at only when asked for
+    except ValueError:
+        return False
+    is_plain = url.isascii() and url.isprintable() and " " not in url
+    is_whole = (
+        bool(parts.hostname)
+        if parts.scheme in ("http", "https")
+        else (parts.scheme == "file" and parts.path.startswith("/"))
+    )
+    return is_plain and is_whole and "@" not in parts.netloc and not set(url) & {"?", "#"}
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return PurePosixPath(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # on Windows, on another drive
+        return str(path)
+
+
+def _as_line(path: str) -> str:
+    if not path.isprintable() and path != _one_line(path):
+        return quote(path)  # a file's name may hold a newline, a line may not
+    return f"./{path}" if path.startswith(("#", " ")) else path  # else a comment, or trimmed
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
