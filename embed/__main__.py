@@ -15,6 +15,8 @@ import click
 from click_default_group import DefaultGroup
 
 from embed.arguments import PlaceType
+from embed.commands.pairs import pairs_command
+from embed.commands.playlist import playlist_command
 from embed.errors import VibeError
 from embed.spec import DEFAULT_WINDOWS, MAX_WINDOWS, Windows, parse_windows
 from embed.store.commands import COMMANDS
@@ -130,7 +132,7 @@ def import_(file: Path, to: Place, work: Path | None) -> None:
 
 main.add_command(folder)
 main.add_command(import_)
-for command in COMMANDS:
+for command in (*COMMANDS, playlist_command, pairs_command):
     main.add_command(command)
 
 

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from handler.answers import error_answers, with_errors
 from handler.asgi import App
 from handler.documentation import Route
+from handler.lists.files import Files
 from handler.routes import Api, Routes
 
 
@@ -20,10 +21,15 @@ class Feature(Protocol):
     def routes(self) -> list[Route]: ...
 
 
-def create_app(service: Api, max_body_bytes: int = 65_536, features: Sequence[Feature] = ()) -> App:
+def create_app(
+    service: Api,
+    max_body_bytes: int = 65_536,
+    features: Sequence[Feature] = (),
+    music_url: str | None = None,
+) -> App:
     """The API over ``service``, and what ``features`` add; a POST body may be
-    ``max_body_bytes`` long."""
-    parts: list[Feature] = [Routes(service, max_body_bytes), *features]
+    ``max_body_bytes`` long, and songs lie below ``music_url`` (see ``Files``)."""
+    parts: list[Feature] = [Routes(service, max_body_bytes, Files(music_url)), *features]
     routes = [route for part in parts for route in part.routes()]
     answer_error = error_answers({route.path: route.nothing for route in routes})
     models = {model for route in routes for model in route.models}

@@ -16,6 +16,8 @@ from embed.errors import VibeError
 from embed.library import open_songs
 from embed.store.cache import local_copy
 from handler.app import create_app
+from handler.lists.files import Files
+from handler.lists.routes import ListRoutes
 from handler.service import About, Service
 from handler.settings import read_settings
 
@@ -47,6 +49,8 @@ except (VibeError, OSError) as error:
     print(f"handler: {error}", file=sys.stderr)
     raise SystemExit(2) from None
 
-app = create_app(service, settings.max_body_bytes)
+music_url, max_body_bytes = settings.music_url, settings.max_body_bytes
+features = [ListRoutes(service, Files(music_url), max_body_bytes)]
+app = create_app(service, max_body_bytes, features, music_url)
 # Lambda freezes a process between events: there is no start-up or shutdown to run.
 handler = Mangum(app, lifespan="off")

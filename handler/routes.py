@@ -10,9 +10,12 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
+from embed.catalogue import Song
 from handler.answers import expect_json, json_answer
 from handler.asgi import read_body
 from handler.documentation import Route, body, parameters
+from handler.lists.files import Files
+from handler.lists.formats import playlist_type
 from handler.parse import parse_recommend, parse_songs
 from handler.schemas import (
     ErrorResponse,
@@ -29,6 +32,7 @@ NO_SONGS: Final[Answer] = {"matched": None, "recommendations": []}
 """The fields of a recommendation that failed, beside ``error``."""
 
 Query = TypeVar("Query")
+Found = TypeVar("Found")
 
 
 class Api(Protocol):
@@ -39,13 +43,15 @@ class Api(Protocol):
     def health(self) -> Answer: ...
     def songs(self, query: SongsQuery) -> Answer: ...
     def recommend(self, request: RecommendRequest) -> Answer: ...
+    def recommended(self, request: RecommendRequest) -> list[Song]: ...
 
 
 class Routes:
-    """Over ``service``; a POST body may be ``max_body_bytes`` long."""
+    """Over ``service``; a POST body may be ``max_body_bytes`` long, ``files`` makes playlists."""
 
-    def __init__(self, service: Api, max_body_bytes: int) -> None:
+    def __init__(self, service: Api, max_body_bytes: int, files: Files) -> None:
         self._service = service
+        self._files = files
         self._max_body_bytes = max_body_bytes
 
     def routes(self) -> list[Route]:
@@ -63,7 +69,8 @@ class Routes:
                 {"parameters": parameters(SongsQuery)},
             ),
             Route(
-                *("POST", "/recommend", self.recommend, "Songs that sound like one, or several"),
+                *("POST", "/recommend", self.recommend),
+                "Songs that sound like one, or several; m3u8 if Accept says so",
                 recommend,
                 {"requestBody": body(RecommendRequest)},
                 asked=RecommendRequest,
@@ -94,9 +101,11 @@ class Routes:
         """Songs that sound like those named."""
         expect_json(request)
         asked = parse_recommend(await read_body(request, self._max_body_bytes))
+        if kind := playlist_type(request.scope["headers"]):
+            return self._files.answer(await self._run(self._service.recommended, asked), kind)
         return json_answer(await self._run(self._service.recommend, asked))
 
-    async def _run(self, answer: Callable[[Query], Answer], query: Query) -> Answer:
+    async def _run(self, find: Callable[[Query], Found], query: Query) -> Found:
         if self._service.is_quick:
-            return answer(query)
-        return await to_thread.run_sync(answer, query)
+            return find(query)
+        return await to_thread.run_sync(find, query)

@@ -60,7 +60,7 @@ class RecommendRequest(Wanted):
         if (self.song is None) == (self.songs is None):
             given = "neither is" if self.song is None else "both are"
             raise PydanticCustomError(
-                "seeds", "song, songs: {given} given, expected one of them", {"given": given}
+                "together", "song, songs: {given} given, expected one of them", {"given": given}
             )
         return self
 

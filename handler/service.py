@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,11 +10,10 @@ import numpy as np
 
 from embed.catalogue import Song
 from embed.choice import Sought
-from embed.errors import shown
 from embed.index import Index, Vectors, pool_seeds
 from embed.library import Library, Songs
 from embed.recordings import COMPARE_ALL
-from handler.parse import InvalidRequestError
+from handler.cursors import cursor, numbers_of
 from handler.schemas import RecommendRequest, SongsQuery, Wanted
 
 MAX_ALSO: Final = 20
@@ -65,7 +62,9 @@ class Service:
         """A page of names. Raises InvalidRequestError on a cursor that is not ours."""
         names = self._songs.names
         # A cursor of a longer catalogue ends the list; SQLite takes no number of 20 digits.
-        start = 0 if query.cursor is None else min(_row_of(query.cursor), len(names))
+        start = (
+            0 if query.cursor is None else min(numbers_of(query.cursor, "row", 1)[0], len(names))
+        )
         if query.q:
             rows = self._songs.lookup.containing(query.q, start, query.limit + 1)
             page = [names[row] for row in rows[: query.limit]]
@@ -74,7 +73,10 @@ class Service:
             end = start + query.limit
             page = list(names[start:end])
             following = end if end < len(names) else None
-        return {"songs": page, "next_cursor": None if following is None else _cursor(following)}
+        return {
+            "songs": page,
+            "next_cursor": None if following is None else cursor("row", following),
+        }
 
     def recommend(self, request: RecommendRequest) -> Answer:
         """The songs most like those asked for.
@@ -158,21 +160,3 @@ class Service:
             for name, rows in zip(asked, meant, strict=True)
             if len(rows) > 1
         }
-
-
-def _cursor(row: int) -> str:
-    return base64.urlsafe_b64encode(b"row:%d" % row).decode().rstrip("=")
-
-
-def _row_of(cursor: str) -> int:
-    """The row a cursor stands for. Raises InvalidRequestError."""
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), "-_", validate=True).decode()
-        row = int(text.removeprefix("row:"))
-    except (binascii.Error, ValueError):
-        row = -1
-    if row < 0 or _cursor(row) != cursor:
-        raise InvalidRequestError(
-            f"cursor: {shown(cursor)}, expected the next_cursor of an earlier answer"
-        )
-    return row

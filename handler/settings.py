@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from embed.errors import StoreError, VibeError
+from embed.m3u8 import is_music_url
 from embed.store.place import Place, parse_place
 
 
@@ -32,6 +33,9 @@ SETTINGS: Final = (
     Setting("VIBE_MAX_BODY_BYTES", "65536", "longest request body, 1 or more"),
     Setting("VIBE_DRAIN_S", "0", "seconds that new requests are still taken on SIGTERM, 0 or more"),
     Setting("VIBE_SHUTDOWN_S", "10", "seconds that running requests get after that, 0 or more"),
+    Setting(
+        "VIBE_MUSIC_URL", "", "http(s):// or file:// address of the music, for playlists (m3u8)"
+    ),
     Setting("VIBE_ACCESS_LOG", "off", "on or off: a line for every request"),
 )
 """Every setting, once; the README's table is held equal to this one by a test."""
@@ -48,6 +52,7 @@ class Settings:
     max_body_bytes: int
     drain_s: int
     shutdown_s: int
+    music_url: str | None
     access_log: bool
 
 
@@ -70,6 +75,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         max_body_bytes=_number(values, "VIBE_MAX_BODY_BYTES", 1),
         drain_s=_number(values, "VIBE_DRAIN_S", 0),
         shutdown_s=_number(values, "VIBE_SHUTDOWN_S", 0),
+        music_url=_music_url(values, "VIBE_MUSIC_URL"),
         access_log=_choice(values, "VIBE_ACCESS_LOG", {"on": True, "off": False}),
     )
 
@@ -79,6 +85,16 @@ def _place(values: Mapping[str, str], name: str) -> Place:
         return parse_place(values[name])
     except StoreError as error:
         raise SettingsError(f"{name}: {error}") from None
+
+
+def _music_url(values: Mapping[str, str], name: str) -> str | None:
+    url = values[name]
+    if url and not is_music_url(url):
+        raise SettingsError(
+            f"{name}: {url!r}, expected an http, https or file address without a password, "
+            "a query or a fragment"
+        )
+    return url or None
 
 
 def _number(values: Mapping[str, str], name: str, least: int, most: int | None = None) -> int:

@@ -15,6 +15,8 @@ from embed.index import ExactIndex
 from embed.names import fold
 from handler.app import create_app
 from handler.asgi import App
+from handler.lists.files import Files
+from handler.lists.routes import ListRoutes
 from handler.schemas import RecommendRequest
 from handler.service import About, Answer, Service
 
@@ -100,7 +102,8 @@ def app_of(bundle: Path, **options: int) -> App:
         ExactIndex(bundle / "vectors.npy"),
         ABOUT,
     )
-    return create_app(service, **options)
+    features = [ListRoutes(service, Files())]
+    return create_app(service, features=features, **options)
 
 
 class Silent:

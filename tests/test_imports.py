@@ -44,7 +44,7 @@ OWNERS = {
     "click": [
         *("embed/__main__.py", "export/__main__.py"),
         *("handler/__main__.py", "handler/server.py", "handler/compare/__main__.py"),
-        *("embed/arguments.py", "embed/store/commands.py"),
+        *("embed/arguments.py", "embed/store/commands.py", "embed/commands/"),
     ],
 }
 
@@ -62,7 +62,10 @@ LAYERS = [
 AUDIO = {"reader", "ffmpeg", "decoders", "audio", "windows", "mel", "encoder"} | {
     *("tags", "scan", "bucket", "prepare", "batch", "pipeline"),
 }
-KNOW_NOTHING_OF_AUDIO = ["catalogue", "index", "bundle", "manifest", "writer", "assemble"]
+KNOW_NOTHING_OF_AUDIO = [
+    *("catalogue", "index", "bundle", "manifest", "writer", "assemble"),
+    *("library", "playlist", "pairs", "m3u8"),
+]
 
 HEAVY = [
     *("onnxruntime", "soundfile", "av", "soxr", "mutagen", "torch", "transformers"),
@@ -204,6 +207,8 @@ def _command(*arguments: str) -> str:
     [
         *(["--help"], ["folder", "--help"], ["import", "--help"]),
         *([command, "--help"] for command in ("push", "pull", "list", "rollback")),
+        *([command, "--help"] for command in ("playlist", "similar-pairs")),
+        ["playlist", "x", "--from", "y"],
         *(["x", "--to", "y", "--windows", "0"], ["push", "x", "s3:/y"], ["x", "--to", "s3://Y"]),
     ],
     ids=" ".join,
@@ -248,6 +253,13 @@ def test_local_stores_need_no_boto3(tmp_path):
     assert (tmp_path / "c/manifest.json").read_bytes() == (
         tmp_path / "b/manifest.json"
     ).read_bytes()
+
+
+def test_lists_need_no_model(tmp_path):
+    test_an_import_loads_no_decoder_and_no_model(tmp_path)
+    for arguments in (["playlist", "--song", "a"], ["similar-pairs"]):
+        command, *rest = arguments
+        assert _loaded(_command(command, str(tmp_path / "b"), *rest)) == set()
 
 
 def test_an_s3_store_where_boto3_is_missing_is_one_line(tmp_path):

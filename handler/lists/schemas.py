@@ -1,0 +1,139 @@
+"""What the routes of lists take and give."""
+
+from __future__ import annotations
+
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from embed.playlist import MAX_SONGS
+from embed.versions import Kind
+from handler.schemas import (
+    DIVERSITY,
+    EXCLUDE,
+    MAX_EXCLUDED,
+    MAX_NAME_LENGTH,
+    MAX_NOT_LIKE,
+    MAX_PER_ARTIST,
+    MAX_SEEDS,
+    NOT_LIKE,
+    Name,
+)
+
+MAX_PAIRS: Final = 200
+
+_NAME: Final = f"a name of 1 to {MAX_NAME_LENGTH:,} characters"
+
+
+class PlaylistRequest(BaseModel):
+    """Songs on the way ``from`` one ``to`` another, or songs that go on from ``songs``."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [
+                {"from": "in this dark", "to": "get lucky", "n": 10},
+                {"songs": ["in this dark", "a new error"], "n": 20, "max_per_artist": 2},
+            ]
+        },
+    )
+
+    start: Name | None = Field(None, alias="from", description=_NAME)
+    end: Name | None = Field(None, alias="to", description=_NAME)
+    songs: list[Name] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_SEEDS,
+        description=f"1 to {MAX_SEEDS} names of 1 to {MAX_NAME_LENGTH:,} characters",
+    )
+    n: int = Field(10, ge=1, le=MAX_SONGS, description=f"a whole number from 1 to {MAX_SONGS}")
+    exclude: list[Name] = Field([], max_length=MAX_EXCLUDED, description=EXCLUDE)
+    not_like: list[Name] = Field([], max_length=MAX_NOT_LIKE, description=NOT_LIKE)
+    diversity: float = Field(0.0, ge=0, le=1, description=DIVERSITY)
+    max_per_artist: int | None = Field(None, ge=1, description=MAX_PER_ARTIST)
+
+    @model_validator(mode="after")
+    def _one_kind_of_list(self) -> Self:
+        given = [self.start is not None, self.end is not None, self.songs is not None]
+        if given not in ([True, True, False], [False, False, True]):
+            names = [n for n, is_in in zip(("from", "to", "songs"), given, strict=True) if is_in]
+            _refuse(
+                "from, to, songs: {given} given, expected from and to, or songs",
+                " and ".join(names) or "none",
+            )
+        if self.songs is None and self.n < 2:
+            _refuse(f"n: {{given}}, expected 2 to {MAX_SONGS} with from and to", str(self.n))
+        if self.songs is None and self.diversity:
+            _refuse(
+                "diversity: {given}, expected 0 with from and to, where songs follow the way",
+                str(self.diversity),
+            )
+        return self
+
+
+class PairsQuery(BaseModel):
+    """Which pairs to list."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: Kind | None = Field(None, description="same, remaster, version, cover or close")
+    min_similarity: float = Field(-1.0, ge=-1, le=1, description="a number from -1 to 1")
+    limit: int = Field(50, ge=1, le=MAX_PAIRS, description=f"a whole number from 1 to {MAX_PAIRS}")
+    cursor: str | None = Field(None, description="the next_cursor of an earlier answer")
+
+
+class _Answer(BaseModel):
+    # As in handler/schemas.py: they document, and are built only when /docs asks.
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+
+class ListedSong(_Answer):
+    """A song, and its cosine similarity to the one before it, to 4 decimals."""
+
+    song: str
+    similarity: float | None = Field(description="null where no song comes before")
+
+
+class PlaylistResponse(_Answer):
+    """Songs in the order they are to be heard. What is optional is absent when empty."""
+
+    matched: list[str] = Field(description="the songs that were meant, in order; [] on an error")
+    songs: list[ListedSong]
+    error: str | None
+    also: dict[str, list[str]] = Field(
+        {}, description="other songs that a name may mean, by the name that was asked"
+    )
+    exclude_unmatched: list[str] = Field([], description="excluded names that mean no song")
+    not_like: list[str] = Field([], description="the songs that were meant by not_like, in order")
+    suggestions: list[str] = Field([], description="with a 404: the most similarly spelt names")
+
+
+class PairedSong(_Answer):
+    """A song, and which file it is; ``duration_s`` is 0 where it is not known."""
+
+    song: str
+    path: str
+    duration_s: float
+
+
+class SongPair(_Answer):
+    """Two songs, what they seem to be to each other, and their cosine similarity."""
+
+    kind: Kind
+    similarity: float
+    songs: list[PairedSong]
+
+
+class PairsResponse(_Answer):
+    """A page of pairs; any but the last may be short, or empty: go on while there is a cursor."""
+
+    pairs: list[SongPair]
+    next_cursor: str | None
+
+
+def _refuse(template: str, given: str) -> None:
+    raise PydanticCustomError("together", template, {"given": given})
