@@ -36,19 +36,24 @@ class SongWindows:
     resample_s: float
 
 
-def read_windows(path: Path, front_end: FrontEnd, windows: Windows) -> SongWindows:
+def read_windows(
+    path: Path, front_end: FrontEnd, windows: Windows, longest_s: float = math.inf
+) -> SongWindows:
     """The windows of a song, as if it had been decoded and resampled whole.
 
     Sample-exact with ``librosa.load(path, sr=front_end.sample_rate_hz)`` cut at the same
     places: channels are averaged, soxr HQ resamples, short songs are padded as
     ``pad_window`` does. Only the windows are decoded.
 
-    Raises AudioError when the file is empty, no audio, damaged where it is read, or holds
-    samples that are not finite; OSError when it cannot be read.
+    Raises AudioError when the file is empty, no audio, longer than ``longest_s``, damaged where
+    it is read, or holds samples that are not finite; OSError when it cannot be read.
     """
     with open_reader(path) as reader:
         if reader.frames <= 0:
             raise AudioError("no audio frames (0 samples)")
+        if reader.frames > longest_s * reader.rate_hz:
+            found_s = reader.frames / reader.rate_hz
+            raise AudioError(f"{found_s:,.0f} s long, expected at most {longest_s:,g} s")
         rate_hz = front_end.sample_rate_hz
         # librosa rounds the resampled length up, and in floating point, whose error may count
         # one sample more: so do we, or its middle would not be ours.

@@ -6,7 +6,6 @@ Both kinds of worker keep every core busy; a bound on songs in flight bounds mem
 from __future__ import annotations
 
 import queue
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,12 +16,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.encoder import Encoder
-from embed.errors import VibeError
+from embed.confine import reason_of
+from embed.encoder import Encoder, embed_windows
 from embed.prepare import Prepared, Work, prepare, prepare_pool
 from embed.scan import SongFile
-from embed.windows import pool
-from embed.workers import WorkerDied, WorkerPool
+from embed.workers import WorkerPool
 
 _IN_FLIGHT_PER_WORKER: Final = 3
 """One being prepared, one waiting, one being encoded: enough that neither side ever idles."""
@@ -132,32 +130,12 @@ class Batch:
             error = future.exception()
         except Exception as cancelled:  # noqa: BLE001 - a lost pool cancels: name it
             error = cancelled
-        match error:
-            case None:
-                return None
-            case VibeError():
-                return str(error)
-            case TimeoutError():
-                return f"took longer than {self._work.timeout_s:g} s to decode; given up"
-            case MemoryError():
-                return f"needs more than {self._work.memory_mib} MiB to decode; given up"
-            case WorkerDied():
-                return f"the decoder crashed ({_exit_name(error.exitcode)})"
-            case OSError():
-                return error.strerror or str(error)
-            case _:
-                return f"{type(error).__name__}: {error}"
+        if error is None:
+            return None
+        return reason_of(error, self._work.timeout_s, self._work.memory_mib)
 
 
 def _encode(encoder: Encoder, log_mels: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
     started = time.perf_counter()
-    rows = np.stack([encoder.embed(log_mel) for log_mel in log_mels])
-    # A single window is its song's embedding as it stands: pooling would only round it.
-    embedding = rows[0] if len(rows) == 1 else pool(rows)
+    embedding = embed_windows(encoder, log_mels)
     return embedding, time.perf_counter() - started
-
-
-def _exit_name(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
-        return signal.Signals(-exitcode).name
-    return f"exit code {exitcode}"

@@ -13,6 +13,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from embed.errors import ModelError
 from embed.spec import EMBEDDING_SIZE, FrontEnd
+from embed.windows import pool
 
 _INPUT: Final = "input_features"
 _OUTPUT: Final = "embeddings"
@@ -113,6 +114,13 @@ class Encoder:
         if not np.isfinite(length) or length == 0:
             raise ModelError(f"the model answers an embedding of length {length}")
         return row / np.float32(length)
+
+
+def embed_windows(encoder: Encoder, log_mels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One embedding ``(512,)`` for a song's log-mels ``(windows, frames, mel_bands)``."""
+    rows = np.stack([encoder.embed(log_mel) for log_mel in log_mels])
+    # A single window is its song's embedding as it stands: pooling would only round it.
+    return rows[0] if len(rows) == 1 else pool(rows)
 
 
 def _line(error: Exception) -> str:

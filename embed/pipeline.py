@@ -6,7 +6,6 @@ in one step, at the end.
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from embed.batch import Batch, Outcome
 from embed.bucket import listed
 from embed.bundle import open_bundle
 from embed.catalogue import Song, song_id
+from embed.cores import available_cores
 from embed.encoder import Encoder
 from embed.known import KnownEmbeddings
 from embed.manifest import MODEL_FILE, Manifest
@@ -209,14 +209,3 @@ def _song(file: SongFile, facts: FileFacts) -> Song:
         duration_s=facts.duration_s,
         sha256=facts.sha256,
     )
-
-
-def available_cores() -> int:
-    """Cores this process may use: its affinity, and a container's quota (cgroup v2)."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
-        limit = max(int(quota) // int(period), 1)
-    except (OSError, ValueError):
-        return cores or 1  # no cgroup v2, or "max"
-    return min(cores or 1, limit)

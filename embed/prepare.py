@@ -7,7 +7,6 @@ its own song and its worker, which is replaced.
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,9 +16,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from embed.audio import read_windows
+from embed.confine import confine
 from embed.errors import AudioError
 from embed.mel import log_mel
 from embed.scan import SongFile
@@ -97,40 +96,9 @@ def prepare_pool(
     work: Work, workers: int, prepare: Callable[[SongFile, Work], Prepared] = prepare
 ) -> WorkerPool[SongFile, Prepared]:
     """Worker processes that ``prepare`` songs, each within ``work``'s time and memory."""
-    call, begin = partial(_call, prepare, work), partial(_begin, work.memory_mib)
+    call, begin = partial(_call, prepare, work), partial(confine, work.memory_mib)
     return WorkerPool(call, begin, workers, work.timeout_s)
 
 
 def _call(prepare: Callable[[SongFile, Work], Prepared], work: Work, song: SongFile) -> Prepared:
     return prepare(song, work)
-
-
-def _begin(memory_mib: int) -> None:
-    # One thread each: as many workers as cores run beside the encoder's threads.
-    threadpool_limits(1)
-    _limit_memory(memory_mib)
-    _silence()
-
-
-def _silence() -> None:
-    """Drop what C libraries print: libmpg123 does, on honest songs too, across the progress."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-
-
-def _limit_memory(mib: int) -> None:
-    """Cap this process' address space at what it has now plus ``mib``, where systems can."""
-    try:
-        import resource  # noqa: PLC0415 - absent on Windows
-    except ImportError:
-        return
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
-            used = int(file.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        return  # no /proc (macOS, whose kernel does not enforce RLIMIT_AS either)
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    wanted = used + mib * 2**20
-    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

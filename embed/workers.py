@@ -46,6 +46,10 @@ class WorkerDied(Exception):  # noqa: N818 - it is what happened
         self.exitcode = exitcode
 
 
+class WorkerNotStarted(WorkerDied):
+    """No task's fault: the process could not be started, or ended before it could work."""
+
+
 class WorkerPool(Generic[T, R]):
     """``workers`` processes that call ``work`` on tasks; a context manager.
 
@@ -71,7 +75,11 @@ class WorkerPool(Generic[T, R]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None:
+        self.close(at_once=kind is not None)
+
+    def close(self, *, at_once: bool = False) -> None:
+        """End the processes; ``at_once``, without waiting for the tasks in them."""
+        if at_once:
             self._threads.shutdown(wait=False, cancel_futures=True)
             for worker in self._all:
                 worker.abandon()
@@ -147,7 +155,10 @@ class _Worker:
                 self.stop()  # it died while it was idle, which is not this task's fault
             else:
                 return self._pipe
-        pipe = self._start()
+        try:
+            pipe = self._start()
+        except (EOFError, OSError):
+            raise WorkerNotStarted(self.stop()) from None
         if self._is_abandoned:
             raise EOFError
         pipe.send(task)

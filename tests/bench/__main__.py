@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
-from embed.pipeline import available_cores
+from embed.cores import available_cores
 from tests.bench.fixtures import full_size, long_songs, sample
 from tests.bench.measure import Part, machine
 from tests.bench.results import save, table

@@ -1,0 +1,107 @@
+"""A stranger's clip → its embedding, as the pipeline would make it of the same file.
+
+One worker process, within bounds of time and memory, decodes and encodes, one clip after the
+other: whoever waits for it keeps all other cores, and its own Python, for other things.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.audio import read_windows
+from embed.confine import confine, reason_of
+from embed.encoder import Encoder, embed_windows
+from embed.errors import AudioError, ModelError, VibeError
+from embed.mel import log_mel
+from embed.spec import FrontEnd, Windows
+from embed.workers import WorkerDied, WorkerNotStarted, WorkerPool
+
+CLIP_TIMEOUT_S: Final = 30.0
+"""An honest clip takes one: five windows of full-size CLAP, fp32, on one core."""
+
+CLIP_MEMORY_MIB: Final = 384
+"""Beyond the worker at rest, model included; a window of 7.1 channels at 192 kHz takes 70."""
+
+QUIETEST_PEAK: Final = 1e-4
+"""−80 dBFS: above the dither of 16-bit silence, below any sound that was meant to be heard."""
+
+_NICE: Final = 10
+"""On a full machine whoever answers by name goes first."""
+
+Embedding = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipWork:
+    """What every clip is embedded by; ``windows`` and ``front_end`` are the songs' own."""
+
+    model: Path
+    front_end: FrontEnd
+    windows: Windows
+    longest_s: float
+    threads: int = 1
+    timeout_s: float = CLIP_TIMEOUT_S
+    memory_mib: int = CLIP_MEMORY_MIB
+
+
+def embed_clip(work: ClipWork, clip: Path) -> Embedding:
+    """The embedding of a clip, float32 ``(512,)``, unit length.
+
+    Bit-equal to the pipeline's for the same bytes. Raises AudioError when the clip cannot be
+    decoded, is too long, or holds no sound; ModelError when the model cannot be used.
+    """
+    audio = read_windows(clip, work.front_end, work.windows, work.longest_s)
+    if np.abs(audio.samples).max() < QUIETEST_PEAK:
+        raise AudioError("silent: nothing louder than −80 dBFS")
+    log_mels = np.stack([log_mel(window, work.front_end) for window in audio.samples])
+    return embed_windows(_encoder(work), log_mels)
+
+
+class Clips:
+    """Embeds clips in a worker process, which starts with the first and stays for the next."""
+
+    def __init__(self, work: ClipWork) -> None:
+        self._work = work
+        self._pool = WorkerPool(partial(embed_clip, work), partial(_begin, work), 1, work.timeout_s)
+
+    def submit(self, clip: Path) -> Future[Embedding]:
+        """A future of ``embed_clip``; of what it raises, ``failure`` makes errors of ours."""
+        return self._pool.submit(clip)
+
+    def failure(self, error: Exception) -> VibeError:
+        """AudioError when the clip is to blame, else the error of the model or of the system."""
+        if isinstance(error, WorkerNotStarted):
+            return VibeError(f"the decoder cannot be started (exit code {error.exitcode})")
+        reason = reason_of(error, self._work.timeout_s, self._work.memory_mib)
+        # A bare VibeError is what a worker makes of an exception that nobody foresaw.
+        if isinstance(error, TimeoutError | MemoryError | WorkerDied) or type(error) is VibeError:
+            return AudioError(reason)
+        return error if isinstance(error, VibeError) else VibeError(reason)
+
+    def close(self) -> None:
+        """End the worker at once, whatever it does."""
+        self._pool.close(at_once=True)
+
+
+def _begin(work: ClipWork) -> None:
+    """Load all that a clip needs, then be bound: what is at rest is not the clip's doing."""
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
+    with suppress(ModelError):  # the first clip meets it again, and tells
+        silence = np.zeros(work.front_end.window_samples, dtype=np.float32)
+        _encoder(work).embed(log_mel(silence, work.front_end))
+    confine(work.memory_mib)
+
+
+@lru_cache(maxsize=1)
+def _encoder(work: ClipWork) -> Encoder:
+    return Encoder(work.model, work.front_end, work.threads)
