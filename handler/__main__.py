@@ -63,7 +63,10 @@ def main(bundle: str | None, host: str | None, port: str | None) -> None:
     signal.signal(signal.SIGINT, _leave)
     songs = wiring.service.health()["songs_loaded"]
     first = wiring.service.songs(parse_songs([("limit", "1")]))["songs"][0]
-    Server(config, f"{songs:,} songs", first, settings.drain_s).run([listening])
+    try:
+        Server(config, f"{songs:,} songs", first, settings.drain_s).run([listening])
+    finally:
+        wiring.listener.close()  # else the end would wait for a clip that is being decoded
 
 
 def _listen(settings: Settings) -> socket.socket:

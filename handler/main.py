@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mangum import Mangum
 
+from embed.bundle import Bundle
 from embed.errors import VibeError
 from embed.library import open_songs
 from embed.store.cache import local_copy
@@ -20,13 +21,15 @@ from handler.lists.files import Files
 from handler.lists.routes import ListRoutes
 from handler.service import About, Service
 from handler.settings import read_settings
+from handler.sound.listener import Listener
+from handler.sound.routes import Sound
 
 _DIGITS = 12
 """Of a digest, as people compare them by eye."""
 
 
-def open_service(root: Path) -> Service:
-    """A service over the songs of the bundle at ``root``.
+def open_service(root: Path) -> tuple[Bundle, Service]:
+    """The bundle at ``root``, and a service over its songs.
 
     Raises BundleError when the bundle is absent, torn, without songs, or contradicts itself.
     """
@@ -39,18 +42,22 @@ def open_service(root: Path) -> Service:
         spec=manifest.spec.digest[:_DIGITS],
         bundle=manifest.version[:_DIGITS],
     )
-    return Service(catalogue, index, about)
+    return Bundle(root, manifest), Service(catalogue, index, about)
 
 
 try:
     settings = read_settings(os.environ)
-    service = open_service(local_copy(settings.bundle, settings.cache))
+    bundle, service = open_service(local_copy(settings.bundle, settings.cache))
 except (VibeError, OSError) as error:
     print(f"handler: {error}", file=sys.stderr)
     raise SystemExit(2) from None
 
 music_url, max_body_bytes = settings.music_url, settings.max_body_bytes
-features = [ListRoutes(service, Files(music_url), max_body_bytes)]
+listener = Listener(bundle, settings.max_audio_s)
+features = [
+    ListRoutes(service, Files(music_url), max_body_bytes),
+    Sound(service, listener, settings.max_audio_bytes, settings.audio_queue),
+]
 app = create_app(service, max_body_bytes, features, music_url)
 # Lambda freezes a process between events: there is no start-up or shutdown to run.
 handler = Mangum(app, lifespan="off")

@@ -31,6 +31,9 @@ SETTINGS: Final = (
     Setting("VIBE_HOST", "127.0.0.1", "address to listen on; 0.0.0.0 for every one"),
     Setting("VIBE_PORT", "8000", "port to listen on, 0 to 65535; 0 takes a free one"),
     Setting("VIBE_MAX_BODY_BYTES", "65536", "longest request body, 1 or more"),
+    Setting("VIBE_MAX_AUDIO_BYTES", "25000000", "longest audio file to ask by, 1 or more"),
+    Setting("VIBE_MAX_AUDIO_S", "900", "seconds that such a file may play, 1 or more"),
+    Setting("VIBE_AUDIO_QUEUE", "4", "such files received, waiting or heard at a time, 1 or more"),
     Setting("VIBE_DRAIN_S", "0", "seconds that new requests are still taken on SIGTERM, 0 or more"),
     Setting("VIBE_SHUTDOWN_S", "10", "seconds that running requests get after that, 0 or more"),
     Setting(
@@ -50,6 +53,9 @@ class Settings:
     host: str
     port: int
     max_body_bytes: int
+    max_audio_bytes: int
+    max_audio_s: int
+    audio_queue: int
     drain_s: int
     shutdown_s: int
     music_url: str | None
@@ -73,6 +79,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         host=values["VIBE_HOST"],
         port=_number(values, "VIBE_PORT", 0, 65_535),
         max_body_bytes=_number(values, "VIBE_MAX_BODY_BYTES", 1),
+        max_audio_bytes=_number(values, "VIBE_MAX_AUDIO_BYTES", 1),
+        max_audio_s=_number(values, "VIBE_MAX_AUDIO_S", 1),
+        audio_queue=_number(values, "VIBE_AUDIO_QUEUE", 1),
         drain_s=_number(values, "VIBE_DRAIN_S", 0),
         shutdown_s=_number(values, "VIBE_SHUTDOWN_S", 0),
         music_url=_music_url(values, "VIBE_MUSIC_URL"),

@@ -1,0 +1,94 @@
+"""``POST /recommend/audio``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Protocol
+from urllib.parse import parse_qsl
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from embed.index import Vectors
+from handler.answers import json_answer
+from handler.documentation import Route, parameters
+from handler.parse import parse_query
+from handler.routes import NO_SONGS
+from handler.schemas import RecommendResponse, Wanted
+from handler.service import Answer
+from handler.sound.form import FIELD
+from handler.sound.places import Places
+from handler.sound.upload import FORM, check_upload, spooled
+
+_CLIP: Final = {"type": "string", "format": "binary"}
+_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "description": "A sound file of any kind that `python -m embed` takes; its content decides.",
+    "content": {
+        FORM: {
+            "schema": {"type": "object", "required": [FIELD], "properties": {FIELD: _CLIP}},
+        },
+        "audio/*": {"schema": _CLIP},
+        "application/octet-stream": {"schema": _CLIP},
+    },
+}
+_RETRY_AFTER: Final = {
+    "description": "Seconds after which to try again, when all places were taken",
+    "schema": {"type": "integer"},
+}
+
+
+class Near(Protocol):
+    """What the route needs of a service; see ``handler.service.Service``."""
+
+    @property
+    def is_quick(self) -> bool: ...
+    def near(self, query: Vectors, wanted: Wanted) -> Answer: ...
+
+
+class Ear(Protocol):
+    """Makes an embedding of a clip; see ``handler.sound.listener.Listener``."""
+
+    def expect_model(self) -> None: ...
+    async def embedding(self, clip: Path) -> Vectors: ...
+
+
+class Sound:
+    """Over ``service``; so many clips at a time (``queue``) of ``max_bytes`` each."""
+
+    def __init__(self, service: Near, ear: Ear, max_bytes: int, queue: int) -> None:
+        self._service = service
+        self._ear = ear
+        self._max_bytes = max_bytes
+        self._places = Places(queue)
+
+    def routes(self) -> list[Route]:
+        """The one there is, documented."""
+        answers = dict.fromkeys((200, 400, 408, 413, 415, 422, 501, 503), RecommendResponse)
+        takes = {
+            "parameters": parameters(Wanted),
+            "requestBody": _BODY,
+            "responses": {"503": {"headers": {"Retry-After": _RETRY_AFTER}}},
+        }
+        return [
+            Route(
+                *("POST", "/recommend/audio", self.recommend, "Songs that sound like a clip"),
+                answers,
+                takes,
+                nothing=NO_SONGS,
+            )
+        ]
+
+    async def recommend(self, request: Request) -> Response:
+        """Songs that sound like an uploaded one."""
+        text = request.scope["query_string"].decode("latin-1")
+        wanted = parse_query(parse_qsl(text, keep_blank_values=True), Wanted)
+        self._ear.expect_model()
+        check_upload(request, self._max_bytes)
+        with self._places.taken():
+            async with spooled(request, self._max_bytes) as clip:
+                query = await self._ear.embedding(clip)
+        if self._service.is_quick:
+            return json_answer(self._service.near(query, wanted))
+        return json_answer(await to_thread.run_sync(self._service.near, query, wanted))
