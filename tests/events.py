@@ -7,6 +7,8 @@ import json
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from tests.clips import FORM, form, wav
+
 JSON = {"content-type": "application/json"}
 
 
@@ -21,6 +23,10 @@ class Asked(NamedTuple):
 def recommend(body: Any, **headers: str) -> Asked:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Asked("POST", "/recommend", "", content, JSON | headers)
+
+
+def audio(body: bytes, query: str = "", **headers: str) -> Asked:
+    return Asked("POST", "/recommend/audio", query, body, {"content-type": "audio/wav"} | headers)
 
 
 REQUESTS = [
@@ -71,6 +77,20 @@ REQUESTS = [
     recommend(b" " * 65_537),
     recommend({"song": "a"}, **{"content-type": "text/plain"}),
     Asked("POST", "/recommend", "", b'{"song": "creep", "top_k": 1}', {}),
+    Asked("GET", "/recommend/audio"),
+    audio(wav(), "top_k=3&exclude=creep&exclude=x+y+z&min_similarity=-0.5"),
+    audio(form(("file", wav(0.5))), "top_k=1", **FORM),
+    audio(wav(), "top_k=0"),
+    audio(wav(), "song=a"),
+    audio(wav(level=0)),
+    audio(wav()[:60]),
+    audio(b""),
+    audio(b"no sound"),
+    audio(b"{}", **JSON),
+    audio(form(("song", b"creep")), **FORM),
+    audio(form(("file", b"\xff"), ("file", b"\xfe")), **FORM),
+    audio(form(("file", wav()), end=b""), **FORM),
+    audio(b"--no form", **FORM),
 ]
 
 

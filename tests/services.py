@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embed.bundle import open_bundle
 from embed.catalogue import Catalogue
 from embed.index import ExactIndex
 from embed.names import fold
@@ -19,6 +22,8 @@ from handler.lists.files import Files
 from handler.lists.routes import ListRoutes
 from handler.schemas import RecommendRequest
 from handler.service import About, Answer, Service
+from handler.sound.listener import Listener
+from handler.sound.routes import Sound
 
 
 @dataclass
@@ -97,13 +102,22 @@ def songs_of(found: Service, **request: object) -> list[str]:
 
 
 def app_of(bundle: Path, **options: int) -> App:
+    """The API over a bundle as ``handler.main`` makes it; ``options`` are ``create_app``'s."""
     service = Service(
         Catalogue(bundle / "catalogue.sqlite"),
         ExactIndex(bundle / "vectors.npy"),
         ABOUT,
     )
-    features = [ListRoutes(service, Files())]
-    return create_app(service, features=features, **options)
+    sound = Sound(service, listener_of(bundle), max_bytes=25_000_000, queue=4)
+    return create_app(service, features=[ListRoutes(service, Files()), sound], **options)
+
+
+@cache
+def listener_of(bundle: Path) -> Listener:
+    """One for all applications over a bundle: its worker takes a second to start."""
+    listener = Listener(open_bundle(bundle), longest_s=900)
+    atexit.register(listener.close)
+    return listener
 
 
 class Silent:

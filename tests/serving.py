@@ -19,6 +19,7 @@ from embed.catalogue import Song, song_id
 from embed.manifest import MODEL_FILE, ModelInfo
 from embed.spec import EMBEDDING_SIZE, FrontEnd, Spec
 from embed.writer import BundleWriter
+from tests.tiny_model import tiny_model
 
 NAMES = (
     "ABBA - Dancing Queen",
@@ -71,10 +72,13 @@ def at_similarities(*similarities: float) -> NDArray[np.float32]:
 
 
 def write_bundle(
-    root: Path, songs: Sequence[Song], vectors: NDArray[np.float32], kind: str = "sample"
+    root: Path,
+    songs: Sequence[Song],
+    vectors: NDArray[np.float32],
+    kind: str = "sample",
+    model: bytes = b"not a model",
 ) -> Path:
     """A bundle of ``songs`` with ``vectors`` in the same order, and a model that is none."""
-    model = b"not a model"
     info = ModelInfo(id="tiny", sha256=hashlib.sha256(model).hexdigest(), kind=kind)
     spec = Spec(model_sha256=info.sha256, front_end=FrontEnd())
     by_id = {one.id: vector for one, vector in zip(songs, vectors, strict=True)}
@@ -86,8 +90,9 @@ def write_bundle(
 
 
 def named_bundle(root: Path) -> Path:
-    """A bundle of ``NAMES`` with random embeddings."""
-    return write_bundle(root, [song(name) for name in NAMES], random_vectors(len(NAMES)))
+    """A bundle of ``NAMES`` with random embeddings, and a model that works."""
+    songs = [song(name) for name in NAMES]
+    return write_bundle(root, songs, random_vectors(len(NAMES)), model=tiny_model())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +116,11 @@ def call(
     body: bytes | Any = b"",
     query: str = "",
     content_type: str | None = "application/json",
+    headers: Sequence[tuple[bytes, bytes]] = (),
 ) -> Answer:
     """One request, straight into the application; a ``body`` that is not bytes becomes JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = [(b"host", b"test")]
+    headers = [(b"host", b"test"), *headers]
     if content_type is not None:
         headers.append((b"content-type", content_type.encode()))
     scope = {

@@ -30,6 +30,7 @@ OWNERS = {
     "pydantic": ["handler/"],
     "mangum": ["handler/"],
     "uvicorn": ["handler/"],
+    "python_multipart": ["handler/sound/"],
     "onnxruntime": ["embed/encoder.py", "export/"],
     "soundfile": ["embed/decoders.py", "embed/sample/", "export/sample/"],
     "av": ["embed/ffmpeg.py"],
@@ -54,13 +55,14 @@ LAYERS = [
     ["spec"],
     ["reader", "ffmpeg", "decoders", "audio", "windows", "mel"],
     ["encoder"],
-    ["workers", "prepare", "batch"],
+    ["workers", "confine"],
+    ["clip", "prepare", "batch"],
     ["pipeline"],
     ["__main__"],
 ]
 
 AUDIO = {"reader", "ffmpeg", "decoders", "audio", "windows", "mel", "encoder"} | {
-    *("tags", "scan", "bucket", "prepare", "batch", "pipeline"),
+    *("tags", "scan", "bucket", "prepare", "batch", "clip", "pipeline"),
 }
 KNOW_NOTHING_OF_AUDIO = [
     *("catalogue", "index", "bundle", "manifest", "writer", "assemble"),

@@ -18,6 +18,9 @@ def test_the_bundle_is_all_that_is_needed() -> None:
         host="127.0.0.1",
         port=8000,
         max_body_bytes=65_536,
+        max_audio_bytes=25_000_000,
+        max_audio_s=900,
+        audio_queue=4,
         drain_s=0,
         shutdown_s=10,
         access_log=False,
@@ -31,13 +34,16 @@ def test_every_setting_can_be_set() -> None:
         "VIBE_HOST": "::1",
         "VIBE_PORT": "0",
         "VIBE_MAX_BODY_BYTES": "1",
+        "VIBE_MAX_AUDIO_BYTES": "1000",
+        "VIBE_MAX_AUDIO_S": "60",
+        "VIBE_AUDIO_QUEUE": "1",
         "VIBE_DRAIN_S": "3",
         "VIBE_SHUTDOWN_S": "0",
         "VIBE_ACCESS_LOG": "on",
         "PATH": "/bin",
     }
     assert read_settings(environment) == Settings(
-        S3Url("bucket", "b"), Path("c"), "::1", 0, 1, 3, 0, True
+        S3Url("bucket", "b"), Path("c"), "::1", 0, 1, 1000, 60, 1, 3, 0, True
     )
     names = {setting.name for setting in SETTINGS}
     assert names == environment.keys() - {"PATH"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
@@ -44,6 +45,12 @@ def write_tiny_model(path: Path, seed: int = 0, scale: float = 1.0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, path)
     return path
+
+
+def tiny_model() -> bytes:
+    """The same as bytes, for bundles written by hand."""
+    with TemporaryDirectory() as folder:
+        return write_tiny_model(Path(folder) / "tiny.onnx").read_bytes()
 
 
 def tiny_embedding(log_mel: np.ndarray, seed: int = 0) -> np.ndarray:
