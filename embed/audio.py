@@ -48,12 +48,12 @@ def read_windows(
     Raises AudioError when the file is empty, no audio, longer than ``longest_s``, damaged where
     it is read, or holds samples that are not finite; OSError when it cannot be read.
     """
-    with open_reader(path) as reader:
+    with open_reader(path, longest_s) as reader:
         if reader.frames <= 0:
             raise AudioError("no audio frames (0 samples)")
         if reader.frames > longest_s * reader.rate_hz:
             found_s = reader.frames / reader.rate_hz
-            raise AudioError(f"{found_s:,.0f} s long, expected at most {longest_s:,g} s")
+            raise AudioError(f"plays {found_s:,.0f} s or more, expected at most {longest_s:,g} s")
         rate_hz = front_end.sample_rate_hz
         # librosa rounds the resampled length up, and in floating point, whose error may count
         # one sample more: so do we, or its middle would not be ours.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,8 +26,10 @@ a truncated one that hides in this is found by ``reaches_end``."""
 
 
 @contextmanager
-def open_reader(path: Path) -> Iterator[Reader]:
+def open_reader(path: Path, longest_s: float = math.inf) -> Iterator[Reader]:
     """The reader for the file's content, whatever its extension says.
+
+    Of a song that is longer than ``longest_s`` it may count no more than tells so.
 
     Raises AudioError when neither decoder makes sense of it.
     """
@@ -36,7 +39,7 @@ def open_reader(path: Path) -> Iterator[Reader]:
         # As bytes: soundfile cannot encode a file name that is not UTF-8.
         file = soundfile.SoundFile(os.fsencode(path))
     except soundfile.LibsndfileError as error:
-        yield _av_after(path, error.error_string)
+        yield _av_after(path, longest_s, error.error_string)
         return
     with file:
         reader = SoundFileReader(file)
@@ -44,7 +47,7 @@ def open_reader(path: Path) -> Iterator[Reader]:
         if not is_guess and reader.reaches_end():
             yield reader
             return
-    yield AvReader(path)
+    yield AvReader(path, longest_s)
 
 
 class SoundFileReader:
@@ -82,10 +85,10 @@ class SoundFileReader:
         return mono
 
 
-def _av_after(path: Path, refusal: str) -> AvReader:
+def _av_after(path: Path, longest_s: float, refusal: str) -> AvReader:
     """FFmpeg's reader where libsndfile refused; when FFmpeg does too, both reasons."""
     try:
-        return AvReader(path)
+        return AvReader(path, longest_s)
     except AudioError as error:
         raise AudioError(f"libsndfile: {refusal.rstrip('.')}; {error}") from error
 

@@ -35,10 +35,11 @@ _OPTIONS: Final = {
 class AvReader:
     """FFmpeg: walks the packets, which is cheap, and decodes only those that ranges need.
 
-    Neither the header's length nor a seek is trusted: ``frames`` is counted from packets.
+    Neither the header's length nor a seek is trusted: ``frames`` is counted from packets, as
+    far as ``longest_s`` and one packet more.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, longest_s: float = math.inf) -> None:
         self._path = path
         end = 0
         with _av_open(path) as container:
@@ -47,9 +48,12 @@ class AvReader:
             check_layout(self.rate_hz, stream.channels)
             self._unit_s = Fraction(stream.time_base or 1)
             self._first = max(stream.start_time or 0, 0)
+            last = self._first + longest_s / float(self._unit_s)
             for packet in _packets(container, stream):
                 if packet.pts is not None:
                     end = max(end, packet.pts + (packet.duration or 0))
+                    if end > last:
+                        break
         self.frames: int = max(int((end - self._first) * self._unit_s * self.rate_hz), 0)
 
     def read(self, ranges: Sequence[Range]) -> list[NDArray[np.float32]]:

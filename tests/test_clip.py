@@ -34,7 +34,7 @@ def clips(work: ClipWork) -> Iterator[Clips]:
 
 
 def failure(clips: Clips, path: Path) -> VibeError:
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - `failure` says what it was
+    with pytest.raises(Exception) as caught:
         clips.submit(path).result(120)
     return clips.failure(caught.value)
 
@@ -64,7 +64,8 @@ def test_threads_change_no_bit(work, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "message"), [(101, "101 s long, expected at most 100 s"), (3_700, "3,700 s long")]
+    ("seconds", "message"),
+    [(101, "plays 101 s or more, expected at most 100 s"), (3_700, "plays 3,700 s")],
 )
 def test_a_clip_that_is_too_long_is_not_decoded(clips, tmp_path, seconds, message):
     path = write(tmp_path / "long.flac", np.zeros((seconds * 8_000, 1), np.float32), 8_000)
@@ -124,7 +125,8 @@ def test_the_worker_stays_and_yields(clips, tmp_path):
     path = write(tmp_path / "a.wav", tune(1, 8_000), 8_000)
     clips.submit(path).result(120)
     process = clips._pool._all[0]._process
-    assert os.getpriority(os.PRIO_PROCESS, process.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 10
+    ours, its = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, process.pid))
+    assert its == min(ours + 10, 19)
     clips.submit(path).result(120)
     assert clips._pool._all[0]._process is process
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.audio_files import every_kind, tune, write
 from tests.clips import ogg_page, wav, wav_header, with_granule
 
 HOUR_S = 3_600
+NEITHER = "^libsndfile: Format not recognised; FFmpeg: Invalid (data|argument)"
 
 
 @pytest.fixture(scope="module")
@@ -98,27 +100,27 @@ def in_each_other(folder: Path) -> bytes:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda _: b"RIFF" + bytes(1_000), "Format not recognised"),
-        (lambda _: b"OggS" * 1_000, "holds no audio stream|Invalid data|End of file"),
-        (lambda _: b"fLaC" + bytes(4_000), "."),
-        (lambda _: b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f" + bytes(4_000), "."),
-        (lambda _: b"\xff\xfb\x90\x00" * 250_000, "."),
-        (lambda _: bytes(1_000_000), "Format not recognised"),
-        (lambda _: wav_header(2**31 - 1, 1, 1_000, bytes(1_000)), "sample rate 2147483647 Hz"),
-        (lambda _: wav_header(4_000_000_000, 1, 1_000, bytes(1_000)), "sample rate|recognised|."),
-        (lambda _: wav_header(48_000, 1_000, 200_000, bytes(200_000)), "1000 channels"),
-        (lambda _: wav_header(48_000, 65_535, 2**17, bytes(2**17)), "."),
-        (lambda _: wav_header(0, 1, 1_000, bytes(1_000)), "."),
-        (lambda _: wav_header(48_000, 0, 1_000, bytes(1_000)), "."),
-        (lambda _: wav_header(48_000, 1, 0), "no audio frames|."),
-        (flac_bomb, "10,800 s long, expected at most 900 s"),
-        (flac_of_unknown_length, "10,800 s long, expected at most 900 s"),
-        (playlist("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:2,\n{other}\n"), "Invalid data"),
-        (playlist("#EXTM3U\n{other}\nfile://{other}\n"), "Invalid data"),
-        (playlist("ffconcat version 1.0\nfile '{other}'\n"), "Invalid data"),
-        (playlist("[playlist]\nFile1={other}\n"), "Invalid data"),
-        (zipped, "."),
-        (in_each_other, "."),
+        (lambda _: b"RIFF" + bytes(1_000), NEITHER),
+        (lambda _: b"OggS" * 1_000, "Invalid data"),
+        (lambda _: b"fLaC" + bytes(4_000), "Invalid data"),
+        (lambda _: b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f" + bytes(4_000), NEITHER),
+        (lambda _: b"\xff\xfb\x90\x00" * 250_000, "Invalid data"),
+        (lambda _: bytes(1_000_000), NEITHER),
+        (lambda _: wav_header(2**31 - 1, 1, 1_000, bytes(1_000)), "^sample rate 2147483647 Hz"),
+        (lambda _: wav_header(4_000_000_000, 1, 1_000, bytes(1_000)), "Invalid data"),
+        (lambda _: wav_header(48_000, 1_000, 200_000, bytes(200_000)), "^1000 channels, expected"),
+        (lambda _: wav_header(48_000, 65_535, 2**17, bytes(2**17)), "Too many channels"),
+        (lambda _: wav_header(0, 1, 1_000, bytes(1_000)), "Invalid data"),
+        (lambda _: wav_header(48_000, 0, 1_000, bytes(1_000)), "Channel count is zero"),
+        (lambda _: wav_header(48_000, 1, 0), "^no audio frames"),
+        (flac_bomb, "^plays 10,800 s or more, expected at most 900 s$"),
+        (flac_of_unknown_length, "^plays 90. s or more, expected at most 900 s$"),
+        (playlist("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:2,\n{other}\n"), NEITHER),
+        (playlist("#EXTM3U\n{other}\nfile://{other}\n"), NEITHER),
+        (playlist("ffconcat version 1.0\nfile '{other}'\n"), NEITHER),
+        (playlist("[playlist]\nFile1={other}\n"), NEITHER),
+        (zipped, NEITHER),
+        (in_each_other, "Malformed 'fmt ' chunk"),
     ],
 )
 def test_a_hostile_file_is_refused(clips, tmp_path, make, reason):
@@ -126,7 +128,7 @@ def test_a_hostile_file_is_refused(clips, tmp_path, make, reason):
     path.write_bytes(make(tmp_path))
     found = heard(clips, path)
     assert found is not None
-    assert any(part in found for part in reason.split("|")), found
+    assert re.search(reason, found), found
 
 
 @pytest.mark.parametrize(
