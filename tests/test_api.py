@@ -140,7 +140,9 @@ def references(value: Any) -> Iterator[str]:
 
 def test_the_documentation_is_whole(app: App) -> None:
     document = call(app, "GET", "/openapi.json").json
-    assert list(document["paths"]) == ["/health", "/livez", "/readyz", "/songs", "/recommend"]
+    assert list(document["paths"]) == [
+        *("/health", "/livez", "/readyz", "/songs", "/recommend", "/recommend/audio")
+    ]
     schemas = document["components"]["schemas"]
     names = {reference.rpartition("/")[2] for reference in references(document)}
     assert names == set(schemas)

@@ -26,6 +26,9 @@ UPLOAD_S: Final = 60.0
 ENVELOPE_BYTES: Final = 16_384
 """What a form may be longer than its file: boundaries and headers."""
 
+MAX_BOUNDARY: Final = 70
+"""RFC 2046, section 5.1.1."""
+
 FORM: Final = "multipart/form-data"
 CLIP_TYPES: Final = frozenset(
     {"application/octet-stream", "application/ogg", "application/mp4", "video/mp4"}
@@ -66,7 +69,7 @@ def check_upload(request: Request, max_bytes: int) -> None:
     """What can be refused before any of it is read.
 
     Raises HTTPException: 415 when it claims to be no sound and no form, 413 when it says that
-    it is too long; MalformedBodyError on a form without boundary.
+    it is too long; MalformedBodyError on a form without a sound boundary.
     """
     kind = content_type(request, "")
     if kind == FORM:
@@ -135,8 +138,10 @@ def _temporary() -> Iterator[tuple[Path, BinaryIO]]:
 def _boundary(request: Request) -> bytes:
     _, options = parse_options_header(_header(request, b"content-type"))
     boundary = options.get(b"boundary", b"")
-    if not boundary:
-        raise MalformedBodyError("content-type: multipart/form-data without a boundary")
+    if not 1 <= len(boundary) <= MAX_BOUNDARY:
+        raise MalformedBodyError(
+            f"content-type: a boundary of {len(boundary)} characters, expected 1 to {MAX_BOUNDARY}"
+        )
     return boundary
 
 
