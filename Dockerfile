@@ -8,7 +8,8 @@
 # Builds that must repeat give the base by digest: --build-arg BASE=python:3.11-slim@sha256:…
 ARG BASE=docker.io/library/python:3.11-slim
 
-# --- The API's packages, in a virtual environment that moves as a whole.
+# --- The API's packages, in a virtual environment that moves as a whole: decoders and ONNX Runtime
+# too, for those who ask by sound.
 FROM ${BASE} AS api
 RUN python3 -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
@@ -21,7 +22,7 @@ COPY handler handler
 # Compiled now, since at run time the file system may be read-only.
 RUN python -m compileall -q --invalidation-mode unchecked-hash embed handler
 
-# --- And those that embed songs and talk to S3.
+# --- And those that embed folders of songs and talk to S3.
 FROM api AS embedding
 COPY requirements/embed.txt requirements/
 RUN pip install --no-cache-dir --only-binary=:all: -r requirements/embed.txt

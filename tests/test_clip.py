@@ -106,7 +106,7 @@ def test_a_file_that_is_gone_is_not_the_clips_fault(clips, tmp_path):
 @pytest.mark.parametrize(
     ("error", "kind", "message"),
     [
-        (TimeoutError(), AudioError, "took longer than 30 s to decode; given up"),
+        (TimeoutError(), AudioError, "took longer than 20 s to decode; given up"),
         (MemoryError(), AudioError, "needs more than 384 MiB to decode; given up"),
         (WorkerDied(-11), AudioError, "the decoder crashed (SIGSEGV)"),
         (WorkerNotStarted(1), VibeError, "the decoder cannot be started (exit code 1)"),

@@ -96,7 +96,7 @@ MISSING = "file: missing, expected a field of that name"
             *(400, "body: not multipart"),
         ),
         (FORM_TYPE, f"--{BOUNDARY}\r\nA: b\r\n\r\nx".encode(), 422, "'': unknown field"),
-        ("multipart/form-data", b"x", 400, "content-type: a boundary of 0 characters, expected 1 to 70"),
+        ("multipart/form-data", b"x", 400, "content-type: a boundary of 0 characters, "),
         ("multipart/form-data; boundary=", b"x", 400, "content-type: a boundary of 0"),
         (f"multipart/form-data; boundary={'b' * 71}", b"x", 400, "content-type: a boundary of 71 "),
         ("application/json", b"{}", 415, "content-type: 'application/json', expected audio/*, "),

@@ -1,6 +1,6 @@
 """``make bench``: every speed against its reference, in one run, fidelity beside it.
 
-    python -m tests.bench [--music FOLDER] [--only encoder,pipeline,growth,service,search,lambda]
+    python -m tests.bench [--music FOLDER] [--only PART,PART,…]
 
 Weights are random (no benchmark downloads a model): speed and parity do not depend on what
 weights mean. The shipped sample model is measured beside them. Without --music the songs are
@@ -57,6 +57,14 @@ def search(_music: Path | None, scratch: Path) -> Iterator[Part]:
     yield service.growth(scratch)
 
 
+def sound(music: Path | None, scratch: Path) -> Iterator[Part]:
+    from tests.bench import sound
+
+    clip = min((music or long_songs(CACHE)).rglob("*.ogg"))
+    for precision, bundle in full_size(CACHE).bundles.items():
+        yield sound.bench(bundle, clip, precision, scratch)
+
+
 def serverless(_music: Path | None, scratch: Path) -> Iterator[Part]:
     from tests.bench import serverless, service
 
@@ -69,6 +77,7 @@ PARTS: dict[str, Callable[[Path | None, Path], Iterator[Part]]] = {
     "growth": growth,
     "service": service,
     "search": search,
+    "sound": sound,
     "lambda": serverless,
 }
 

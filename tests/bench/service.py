@@ -43,10 +43,10 @@ def bench(scratch: Path) -> Part:
             rate, base_rate = (median(load.rate for load in found[base]) for base in (ours, theirs))
             overlap = f"top-5 overlap {catalogue.overlap(ours, theirs):.0%}"
             part.rows.append(Row(path, rate, "requests/s", base_rate, overlap))
-            mine, other = (_quietest(found[base]) for base in (ours, theirs))
+            mine, other = (quietest(found[base]) for base in (ours, theirs))
             part.rows.append(_row(f"{path} p50", mine, "p50_ms", other))
             part.rows.append(_row(f"{path} p99", mine, "p99_ms", other))
-            half = _quietest([at_half_load(ours + path, mine, songs) for _ in range(ROUNDS)])
+            half = quietest([at_half_load(ours + path, mine, songs) for _ in range(ROUNDS)])
             part.rows.append(_row(f"{path} p99 at {half.rate:,.0f} requests/s", half, "p99_ms"))
         part.rows.append(
             Row("memory (less is better)", tree_mib(our_pid), "MiB", tree_mib(their_pid))
@@ -63,15 +63,13 @@ def growth(scratch: Path) -> Part:
         catalogue = Catalogue(scratch, songs)
         starts = [_start_s(catalogue.ours) for _ in range(ROUNDS)]
         with served(catalogue.ours) as (ours, pid):
-            mine = _quietest(
-                [wrk(f"{ours}/recommend", songs, connections=1) for _ in range(ROUNDS)]
-            )
+            mine = quietest([wrk(f"{ours}/recommend", songs, connections=1) for _ in range(ROUNDS)])
             recall, mib = catalogue.recall(ours), tree_mib(pid)
         other = None
         if songs <= OLD_MOST:
             with served(catalogue.old) as (theirs, _):
                 loads = [wrk(f"{theirs}/recommend", songs, connections=1) for _ in range(ROUNDS)]
-                other = _quietest(loads)
+                other = quietest(loads)
                 part.growth.setdefault("the old service, p50", []).append((songs, other.p50_ms))
         for what in ("p50", "p99"):
             row = _row(f"{songs:,} songs, {what}", mine, f"{what}_ms", other)
@@ -125,7 +123,7 @@ def _answer(base: str, song: str, top_k: int) -> list[str]:
     return [one["song"] for one in found["recommendations"]]
 
 
-def _quietest(loads: Sequence[Load]) -> Load:
+def quietest(loads: Sequence[Load]) -> Load:
     """The round in which the host took least: a tail of milliseconds drowns in what it takes."""
     return min(loads, key=lambda load: load.stolen)
 
