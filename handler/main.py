@@ -16,7 +16,7 @@ from embed.bundle import Bundle
 from embed.errors import VibeError
 from embed.library import open_songs
 from embed.store.cache import local_copy
-from handler.app import create_app
+from handler.app import Feature, create_app
 from handler.lists.files import Files
 from handler.lists.routes import ListRoutes
 from handler.service import About, Service
@@ -54,7 +54,7 @@ except (VibeError, OSError) as error:
 
 music_url, max_body_bytes = settings.music_url, settings.max_body_bytes
 listener = Listener(bundle, settings.max_audio_s)
-features = [
+features: list[Feature] = [
     ListRoutes(service, Files(music_url), max_body_bytes),
     Sound(service, listener, settings.max_audio_bytes, settings.audio_queue),
 ]

@@ -23,6 +23,7 @@ def test_the_bundle_is_all_that_is_needed() -> None:
         audio_queue=4,
         drain_s=0,
         shutdown_s=10,
+        music_url=None,
         access_log=False,
     )
 
@@ -39,11 +40,23 @@ def test_every_setting_can_be_set() -> None:
         "VIBE_AUDIO_QUEUE": "1",
         "VIBE_DRAIN_S": "3",
         "VIBE_SHUTDOWN_S": "0",
+        "VIBE_MUSIC_URL": "https://music.example/",
         "VIBE_ACCESS_LOG": "on",
         "PATH": "/bin",
     }
     assert read_settings(environment) == Settings(
-        S3Url("bucket", "b"), Path("c"), "::1", 0, 1, 1000, 60, 1, 3, 0, True
+        S3Url("bucket", "b"),
+        Path("c"),
+        "::1",
+        0,
+        1,
+        1000,
+        60,
+        1,
+        3,
+        0,
+        "https://music.example/",
+        True,
     )
     names = {setting.name for setting in SETTINGS}
     assert names == environment.keys() - {"PATH"}

@@ -7,7 +7,8 @@ from typing import Final, Protocol
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.exceptions import HTTPException
 
-from handler.parse import InvalidRequestError, MalformedBodyError, shown
+from embed.errors import shown
+from handler.parse import InvalidRequestError, MalformedBodyError
 
 FIELD: Final = "file"
 

@@ -15,9 +15,9 @@ from python_multipart.multipart import parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from embed.errors import VibeError
+from embed.errors import VibeError, shown
 from handler.answers import content_type
-from handler.parse import InvalidRequestError, MalformedBodyError, shown
+from handler.parse import InvalidRequestError, MalformedBodyError
 from handler.sound.form import FileForm
 
 UPLOAD_S: Final = 60.0
