@@ -126,7 +126,7 @@ def test_the_worker_stays_and_yields(clips, tmp_path):
     clips.submit(path).result(120)
     process = clips._pool._all[0]._process
     ours, its = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, process.pid))
-    assert its == min(ours + 10, 19)
+    assert ours <= its == 19
     clips.submit(path).result(120)
     assert clips._pool._all[0]._process is process
 

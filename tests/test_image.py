@@ -63,7 +63,7 @@ def test_server_and_function_answer_alike(
     asked: Asked, server: tuple[str, int], function: str
 ) -> None:
     target = asked.path + (f"?{asked.query}" if asked.query else "")
-    with closing(http.client.HTTPConnection("127.0.0.1", server[1], timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", server[1], timeout=60)) as connection:
         connection.request(asked.method, target, asked.body or None, asked.headers)
         response = connection.getresponse()
         expected = (response.status, response.read(), response.headers.get("content-type"))
