@@ -54,6 +54,7 @@ class Spool:
 
     def write(self, data: bytes) -> None:
         """Raises HTTPException 413 when it gets too much, OSError when the disk does."""
+        # On the event loop: 64 KiB into the page cache take less than a thread's hop would.
         self._bytes += len(data)
         if self._bytes > self._max_bytes:
             raise _too_large(self._max_bytes)
