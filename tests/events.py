@@ -29,6 +29,13 @@ def audio(body: bytes, query: str = "", **headers: str) -> Asked:
     return Asked("POST", "/recommend/audio", query, body, {"content-type": "audio/wav"} | headers)
 
 
+def playlist(body: Any, **headers: str) -> Asked:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Asked("POST", "/playlist", "", content, JSON | headers)
+
+
+M3U8 = {"accept": "audio/x-mpegurl"}
+
 REQUESTS = [
     Asked("GET", "/health"),
     Asked("GET", "/livez"),
@@ -91,6 +98,29 @@ REQUESTS = [
     audio(form(("file", b"\xff"), ("file", b"\xfe")), **FORM),
     audio(form(("file", wav()), end=b""), **FORM),
     audio(b"--no form", **FORM),
+    recommend({"song": "creep", "not_like": ["queen"], "diversity": 0.5, "max_per_artist": 1}),
+    recommend({"song": "creep", "not_like": ["no such song"]}),
+    recommend({"song": "creep", "diversity": 2, "max_per_artist": 0}),
+    recommend({"song": "creep"}, **M3U8),
+    recommend({"song": "purple rain"}, **M3U8),
+    playlist({"from": "creep", "to": "björk", "n": 5}),
+    playlist({"from": "creep", "to": "björk", "n": 5, "not_like": ["abba"], "exclude": ["xyz"]}),
+    playlist({"from": "creep", "to": "creep"}),
+    playlist({"from": "creep"}),
+    playlist({"from": "creep", "to": "purple rain"}),
+    playlist({"songs": ["creep", "queen"], "n": 4, "max_per_artist": 1, "diversity": 0.3}),
+    playlist({"songs": ["creep"], "n": 0}),
+    playlist({"songs": ["creep"], "n": 3}, **M3U8),
+    playlist({"songs": ["creep"]}, accept="application/vnd.apple.mpegurl;q=0.5, text/html"),
+    playlist(b"{"),
+    playlist({"songs": ["creep"]}, **{"content-type": "text/plain"}),
+    Asked("GET", "/similar-pairs"),
+    Asked("GET", "/similar-pairs", "kind=version&limit=1&min_similarity=-1"),
+    Asked("GET", "/similar-pairs", "kind=twin&limit=0&x=1"),
+    Asked("GET", "/similar-pairs", "cursor=cGFpcjoyOjA"),
+    Asked("GET", "/similar-pairs", "cursor=cm93OjI"),
+    Asked("POST", "/similar-pairs"),
+    Asked("GET", "/playlist"),
 ]
 
 

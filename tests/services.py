@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.bundle import open_bundle
-from embed.catalogue import Catalogue
+from embed.catalogue import Catalogue, Song
 from embed.index import ExactIndex
 from embed.names import fold
 from handler.app import create_app
@@ -24,6 +24,7 @@ from handler.schemas import RecommendRequest
 from handler.service import About, Answer, Service
 from handler.sound.listener import Listener
 from handler.sound.routes import Sound
+from tests.serving import song
 
 
 @dataclass
@@ -78,6 +79,9 @@ class MemorySongs:
     def artists(self, rows: Sequence[int]) -> list[str | None]:
         parts = [self.names[row].partition(" - ") for row in rows]
         return [fold(artist) if dash else None for artist, dash, _ in parts]
+
+    def songs_at(self, rows: Sequence[int]) -> list[Song]:
+        return [song(self.names[row], path=f"{row}.ogg") for row in rows]
 
 
 ABOUT = About({"id": "tiny", "kind": "sample", "precision": "fp32"}, "0123456789ab", "ba98")

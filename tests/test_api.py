@@ -120,7 +120,8 @@ def test_defaults_are_those_of_the_documentation() -> None:
     recommend, songs = service.asked
     document = call(app, "GET", "/openapi.json").json
     asked = document["components"]["schemas"]["RecommendRequest"]["properties"]
-    for name in ("top_k", "exclude", "exclude_same_artist", "min_similarity"):
+    options = ("top_k", "exclude", "exclude_same_artist", "min_similarity")
+    for name in (*options, "not_like", "diversity", "max_per_artist"):
         assert asked[name]["default"] == getattr(recommend, name)
     for parameter in document["paths"]["/songs"]["get"]["parameters"]:
         default = parameter["schema"].get("default")

@@ -79,6 +79,14 @@ def test_every_setting_can_be_set() -> None:
         ("VIBE_DRAIN_S", "-1", "VIBE_DRAIN_S: '-1', expected a whole number, 0 or more"),
         ("VIBE_SHUTDOWN_S", "1.5", "VIBE_SHUTDOWN_S: '1.5', expected a whole number, 0 or more"),
         ("VIBE_ACCESS_LOG", "yes", "VIBE_ACCESS_LOG: 'yes', expected on or off"),
+        *(
+            ("VIBE_MUSIC_URL", url, f"VIBE_MUSIC_URL: {url!r}, expected an http, https or file")
+            for url in (
+                *("music", "/music", "ftp://host/x", "http://", "https:///x", "file:music"),
+                *("https://user:secret@host/", "https://host/?a=1", "https://host/#x"),
+                *("https://host/a b", "https://host/\n#EXTINF", "http://[::1", "javascript:x"),
+            )
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(name: str, value: str, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict, Unpack
@@ -76,21 +77,22 @@ def playlist_command(bundle: Place, **given: Unpack[_Given]) -> None:
     Needs no server and no model. Prints the songs, to standard error when the m3u8 itself goes
     to standard output.
     """
-    from embed.m3u8 import Place as Line  # noqa: PLC0415
     from embed.m3u8 import as_in_catalogue, below_folder, m3u8  # noqa: PLC0415
 
     _check(given)
     music, output = given["music"], given["output"]
-    place: Line = as_in_catalogue
-    if music is not None:
-        is_seen_from_there = output != _STDOUT and not given["absolute"]
-        place = below_folder(music, output if is_seen_from_there else None)
+    is_seen_from_file = output != _STDOUT and not given["absolute"]
+    place = (
+        as_in_catalogue
+        if music is None
+        else below_folder(music, output if is_seen_from_file else None)
+    )
     with opened(bundle, given["cache"]) as library:
         listed = _listed(library, given)
         songs = library.songs.songs_at([one.row for one in listed])
     content = m3u8(songs, place).encode()
     if output == _STDOUT:
-        click.get_binary_stream("stdout").write(content)
+        sys.stdout.buffer.write(content)
     else:
         _write(output, content)
     for song, one in zip(songs, listed, strict=True):

@@ -22,7 +22,7 @@ def playlist_type(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     By RFC 9110: the range that fits a type best tells its weight. At equal weights the type that
     is named more closely wins, then that which is named first; JSON where nothing tells.
     """
-    accept = b",".join(value for name, value in headers if name == b"accept")
+    accept = b",".join(value for name, value in headers if name == b"accept").lower()
     if b"audio/" not in accept and b"mpegurl" not in accept:  # of most requests this is all
         return None
     ranges = _ranges(accept.decode("latin-1"))
@@ -38,7 +38,7 @@ def playlist_type(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 def _ranges(accept: str) -> list[tuple[str, float]]:
     """Each media range and its weight, in the order of the header."""
     found = []
-    for part in accept.lower().split(",")[:_MOST_RANGES]:
+    for part in accept.split(",")[:_MOST_RANGES]:
         kind, *parameters = (piece.strip() for piece in part.split(";"))
         weights = [value[2:] for value in parameters if value.startswith("q=")]
         found.append((kind, _weight(weights[0]) if weights else 1.0))
