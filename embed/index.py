@@ -33,7 +33,7 @@ _ROW_BYTES: Final = EMBEDDING_SIZE * 4
 
 AWAY: Final = 0.5
 """Weight of songs that are pushed away. Below 1, so that something is always left of a query;
-see docs/performance.md for what other weights do."""
+see docs/lists.md for what other weights do."""
 
 _LENGTH_TOLERANCE: Final = 1e-3
 """How far from 1 a stored embedding's length may be; float32 rounding alone gives 1e-6."""

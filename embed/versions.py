@@ -1,7 +1,7 @@
 """What two songs that are alike are to each other: copies, remasters, other versions, covers.
 
 Judged from what is at hand: how alike they sound, their titles and artists, how long they are.
-docs/performance.md has the cosines that the thresholds come from.
+docs/lists.md has the cosines that the thresholds come from.
 """
 
 from __future__ import annotations

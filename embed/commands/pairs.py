@@ -32,7 +32,7 @@ def pairs_command(
 ) -> None:
     """Pairs of BUNDLE's songs: the same recording, remasters, other versions, covers.
 
-    They are printed as they are found; 100,000 songs take a quarter of an hour.
+    They are printed as they are found; 100,000 songs take half an hour.
     """
     from embed.pairs import At, Pairs  # noqa: PLC0415 - --help waits for nothing
 
