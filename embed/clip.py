@@ -26,8 +26,8 @@ from embed.spec import FrontEnd, Windows
 from embed.workers import WorkerDied, WorkerNotStarted, WorkerPool
 
 CLIP_TIMEOUT_S: Final = 20.0
-"""An honest clip takes about one: five windows of full-size CLAP, fp32, on one core. The worst of the
-hostile ones tried, 25 MB of ADTS headers, took 7. Lambda gives a request 30 (infra/)."""
+"""An honest clip takes about one: five windows of full-size CLAP, fp32, on one core. The worst of
+the hostile ones tried, 25 MB of ADTS headers, took 7. Lambda gives a request 30 (infra/)."""
 
 CLIP_MEMORY_MIB: Final = 384
 """Beyond the worker at rest, model included; a window of 7.1 channels at 192 kHz takes 70."""

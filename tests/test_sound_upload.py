@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from embed.errors import AudioError, BundleError, ModelError
 from handler.schemas import RecommendResponse
-from handler.sound import upload as upload_module
 from tests.clips import BOUNDARY, FORM, form
 from tests.uploads import Near, Reader, Replied, app_with, upload
 
@@ -156,11 +155,9 @@ def test_a_client_that_breaks_off_leaves_nothing(spools: Path, content_type: str
     assert list(spools.iterdir()) == []
 
 
-def test_a_client_that_stalls_is_told_and_leaves_nothing(
-    spools: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(upload_module.spooled.__wrapped__, "__defaults__", (0.05,))
-    answer = ask(Reader(), [b"x"], stalls=True)
+def test_a_client_that_stalls_is_told_and_leaves_nothing(spools: Path) -> None:
+    app = app_with(Reader(), upload_s=0.05)
+    answer = asyncio.run(upload(app, [b"x"], stalls=True, content_type="audio/ogg"))
     assert (answer.status, answer.json["error"]) == (408, "body: not here after 0.05 s")
     assert list(spools.iterdir()) == []
 

@@ -64,9 +64,10 @@ class Near(Silent):
         return {"matched": None, "recommendations": [], "error": None}
 
 
-def app_with(ear: Any, max_bytes: int = 1_000, queue: int = 2, service: Any = None) -> App:
+def app_with(ear: Any, queue: int = 2, service: Any = None, upload_s: float = 60) -> App:
+    """Clips of up to 1,000 bytes."""
     service = service or Near()
-    return create_app(service, features=[Sound(service, ear, max_bytes, queue)])
+    return create_app(service, features=[Sound(service, ear, 1_000, queue, upload_s)])
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from handler.schemas import RecommendResponse, Wanted
 from handler.service import Answer
 from handler.sound.form import FIELD
 from handler.sound.places import Places
-from handler.sound.upload import FORM, check_upload, spooled
+from handler.sound.upload import FORM, UPLOAD_S, check_upload, spooled
 
 _CLIP: Final = {"type": "string", "format": "binary"}
 _BODY: Final[dict[str, Any]] = {
@@ -55,13 +55,17 @@ class Ear(Protocol):
 
 
 class Sound:
-    """Over ``service``; so many clips at a time (``queue``) of ``max_bytes`` each."""
+    """Over ``service``; so many clips at a time (``queue``) of ``max_bytes`` each, which may take
+    ``upload_s`` to arrive."""
 
-    def __init__(self, service: Near, ear: Ear, max_bytes: int, queue: int) -> None:
+    def __init__(
+        self, service: Near, ear: Ear, max_bytes: int, queue: int, upload_s: float = UPLOAD_S
+    ) -> None:
         self._service = service
         self._ear = ear
         self._max_bytes = max_bytes
         self._places = Places(queue)
+        self._upload_s = upload_s
 
     def routes(self) -> list[Route]:
         """The one there is, documented."""
@@ -87,7 +91,7 @@ class Sound:
         self._ear.expect_model()
         check_upload(request, self._max_bytes)
         with self._places.taken():
-            async with spooled(request, self._max_bytes) as clip:
+            async with spooled(request, self._max_bytes, self._upload_s) as clip:
                 query = await self._ear.embedding(clip)
         if self._service.is_quick:
             return json_answer(self._service.near(query, wanted))

@@ -89,9 +89,7 @@ def check_upload(request: Request, max_bytes: int) -> None:
 
 
 @asynccontextmanager
-async def spooled(
-    request: Request, max_bytes: int, upload_s: float = UPLOAD_S
-) -> AsyncIterator[Path]:
+async def spooled(request: Request, max_bytes: int, upload_s: float) -> AsyncIterator[Path]:
     """The uploaded file, as long as the context lasts.
 
     Raises what ``check_upload`` and ``FileForm`` raise, HTTPException 408 when it takes longer
