@@ -111,7 +111,8 @@ def _on_the_way(
         away = library.index.vectors(np.array(limits.not_like, np.int64))
         points = np.stack([push_away(point, away)[0] for point in points])
     wanted = max(_POOL, _POOL_PER_SONG * (count - 2))
-    at_each = 2 * -(-wanted // len(points)) + len(ends) + len(limits.not_like)
+    # A search costs as much for few as for some hundred, and points have neighbours in common.
+    at_each = wanted + len(ends) + len(limits.not_like)
     while True:
         near = list(dict.fromkeys(_in_turn(library, points, at_each)))
         rows = _admitted(library, near, ends, vectors, limits, wanted)
