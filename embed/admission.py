@@ -46,8 +46,11 @@ class Admission:
         if most is not None and self._beside:
             for artist in self._artists(self._beside):
                 songs[artist] = songs.get(artist, 0) + 1
+        artists: list[str | None] = []
         for start in range(0, len(rows), _BLOCK):
-            block, artists = self._let_in(rows[start : start + _BLOCK], songs)
+            block = rows[start : start + _BLOCK]
+            if most is not None or self._artists_out:
+                block, artists = self._let_in(block, songs)
             twins = self._recordings.twins(block, seen)
             for at, row in enumerate(block):
                 if not twins.get(row, NO_TWINS).isdisjoint(seen):
@@ -63,10 +66,8 @@ class Admission:
     def _let_in(
         self, rows: Sequence[int], songs: dict[str | None, int]
     ) -> tuple[Sequence[int], list[str | None]]:
-        """Those of ``rows`` whose artists may come in still, and these where they matter."""
+        """Those of ``rows`` whose artists may come in still, and these artists."""
         most = self._most
-        if most is None and not self._artists_out:
-            return rows, []
         out = set(self._artists_out)
         if most is not None:
             out |= {artist for artist, count in songs.items() if count >= most}

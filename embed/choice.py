@@ -119,10 +119,10 @@ class Choice:
         rows = [row for row in found if row not in self._rows_out]
         similarities = self._similarities(rows, found)
         if similarities is not found:  # then they do not go down: look before they pass
-            rows = [row for row in rows if _shown(similarities[row]) >= least]
+            rows = [row for row in rows if round(similarities[row], DECIMALS) >= least]
         chosen: list[_Candidate] = []
         for row in self._admission.admitted(rows):
-            shown = _shown(similarities[row])
+            shown = round(similarities[row], DECIMALS) + 0.0  # nobody wants to see a -0.0
             if shown < least:
                 return chosen, True
             chosen.append((row, shown, found[row]))
@@ -137,7 +137,3 @@ class Choice:
         vectors = self._index.vectors(np.array(rows, np.int64))
         similarities = np.vecdot(vectors, self._sought.query).tolist()
         return dict(zip(rows, similarities, strict=True))
-
-
-def _shown(similarity: float) -> float:
-    return round(similarity, DECIMALS) + 0.0  # nobody wants to see a -0.0

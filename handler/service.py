@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from embed.catalogue import Song
-from embed.choice import Sought
+from embed.choice import Found, Sought
 from embed.index import Index, Vectors, pool_seeds
 from embed.library import Library, Songs
 from embed.recordings import COMPARE_ALL
@@ -88,21 +88,21 @@ class Service:
 
     def recommended(self, request: RecommendRequest) -> list[Song]:
         """The songs that ``recommend`` answers, in its order, with where they lie."""
-        return self._songs.songs_at(self._recommend(request)[1])
+        return self._songs.songs_at([row for row, _ in self._recommend(request)[1]])
 
-    def _recommend(self, request: RecommendRequest) -> tuple[Answer, list[int]]:
+    def _recommend(self, request: RecommendRequest) -> tuple[Answer, Found]:
         asked = [request.song] if request.song is not None else request.songs or []
         meant = [self.library.meant(name, MAX_ALSO + 1) for name in asked]
         seeds = list(dict.fromkeys(rows[0] for rows in meant))
         vectors = self.library.index.vectors(np.array(seeds, np.int64))
         query = vectors[0] if len(seeds) == 1 else pool_seeds(vectors)
-        answer, rows = self._near(query, request, seeds, request.exclude_same_artist)
+        answer, found = self._near(query, request, seeds, request.exclude_same_artist)
         names = self._songs.names
         matched = [names[others[0]] for others in meant]
         answer["matched"] = matched if request.song is None else matched[0]
         if also := self.also(asked, meant):
             answer["also"] = also if request.song is None else also[request.song]
-        return answer, rows
+        return answer, found
 
     def near(self, query: Vectors, wanted: Wanted) -> Answer:
         """The songs nearest to ``query``, float32 ``(512,)``, unit length; ``matched`` is null.
@@ -117,7 +117,7 @@ class Service:
         wanted: Wanted,
         seeds: Sequence[int] = (),
         without_artists_of_seeds: bool = False,
-    ) -> tuple[Answer, list[int]]:
+    ) -> tuple[Answer, Found]:
         excluded, unmatched = self.excluded(wanted.exclude) if wanted.exclude else ([], [])
         not_like = [self.library.meant(name)[0] for name in wanted.not_like]
         sought = Sought(
@@ -144,7 +144,7 @@ class Service:
             answer["exclude_unmatched"] = unmatched
         if not_like:
             answer["not_like"] = [names[row] for row in not_like]
-        return answer, [row for row, _ in found]
+        return answer, found
 
     def excluded(self, names: Sequence[str]) -> tuple[list[int], list[str]]:
         """Every row that ``names`` may mean, and those of the names that mean none."""

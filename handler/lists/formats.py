@@ -22,8 +22,11 @@ def playlist_type(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     By RFC 9110: the range that fits a type best tells its weight. At equal weights the type that
     is named more closely wins, then that which is named first; JSON where nothing tells.
     """
-    accept = b",".join(value for name, value in headers if name == b"accept").lower()
-    if b"audio/" not in accept and b"mpegurl" not in accept:  # of most requests this is all
+    given = [value for name, value in headers if name == b"accept"]
+    if not given or given == [b"*/*"]:  # of most requests this is all
+        return None
+    accept = b",".join(given).lower()
+    if b"audio/" not in accept and b"mpegurl" not in accept:
         return None
     ranges = _ranges(accept.decode("latin-1"))
     json = _rank(ranges, _JSON)
