@@ -1,8 +1,7 @@
-"""Words to a point among the songs: tokenizer and text tower, and one text less others."""
+"""Words to a point among the songs: a tokenizer, and the ONNX session of a text tower."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,13 +10,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from embed.encoder import open_session, unit_row
-from embed.errors import ModelError, SearchError
+from embed.errors import ModelError
 from embed.spec import EMBEDDING_SIZE
 
 _INPUT: Final = "input_ids"
 _OUTPUT: Final = "embeddings"
-_LEAST: Final = 1e-3
-"""Length of a difference of unit vectors below which its direction is noise."""
 
 
 class TextEncoder:
@@ -65,24 +62,3 @@ def read_tokenizer(path: Path) -> Tokenizer:
     except Exception as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{path}: not a tokenizer: {reason}") from error
-
-
-def without(
-    wanted: NDArray[np.float32], unwanted: Sequence[NDArray[np.float32]], weight: float
-) -> NDArray[np.float32]:
-    """``wanted`` less ``weight`` times the mean direction of ``unwanted``, at length 1.
-
-    All are unit float32 ``(512,)``. Raises SearchError when they cancel out.
-    """
-    if not unwanted:
-        return wanted
-    mean = np.mean(np.asarray(unwanted, np.float64), axis=0)
-    length = float(np.linalg.norm(mean))
-    if length < _LEAST:
-        raise SearchError("minus: its texts mean opposite things, and cancel each other out")
-    rest = wanted - weight * mean / length
-    left = float(np.linalg.norm(rest))
-    if left < _LEAST:
-        raise SearchError("text, minus: mean the same, so that nothing is left to look for")
-    found: NDArray[np.float32] = (rest / left).astype(np.float32)
-    return found
