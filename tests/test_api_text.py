@@ -92,6 +92,17 @@ def test_options_are_those_of_every_recommendation(app: App) -> None:
     assert songs(post(app, text="piano", min_similarity=1)) == []
 
 
+def test_options_that_came_later_hold_too(app: App) -> None:
+    first = songs(get(app, "q=piano&top_k=1"))[0]
+    found = get(app, "q=piano&top_k=100&max_per_artist=1&not_like=creep&diversity=0.3")
+    artists = [name.partition(" - ")[0] for name in songs(found)]
+    assert len(set(artists)) == len(artists) > 4
+    assert found.json["not_like"] == ["Radiohead - Creep"]
+    assert songs(post(app, text="piano", diversity=0.0, top_k=1)) == [first]
+    missing = get(app, "q=piano&not_like=no+such+song+at+all")
+    assert (missing.status, missing.json["recommendations"]) == (404, [])
+
+
 def test_space_around_a_text_says_nothing(app: App) -> None:
     assert get(app, "q=++piano%0A").body == get(app, "q=piano").body
 
@@ -296,8 +307,9 @@ def test_imported_embeddings_have_no_words(tmp_path: Path) -> None:
 def test_the_models_say_what_is_answered(app: App) -> None:
     document = call(app, "GET", "/openapi.json").json
     asked = document["paths"][PATH]
-    assert set(asked["get"]["responses"]) == {"200", "422", "501", "503"}
-    assert set(asked["post"]["responses"]) == {"200", "400", "413", "415", "422", "501", "503"}
+    get, both = {"200", "404", "422", "501", "503"}, {"400", "413", "415"}
+    assert set(asked["get"]["responses"]) == get
+    assert set(asked["post"]["responses"]) == get | both
     fields = {one["name"]: one for one in asked["get"]["parameters"]}
     assert fields["q"]["required"]
     assert not fields["minus"]["required"]
