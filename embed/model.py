@@ -11,7 +11,7 @@ from typing import Final
 from embed import sample
 from embed.bundle import open_bundle, sha256_file
 from embed.errors import BundleError, ModelError
-from embed.manifest import MODEL_FILE, TEXT_FILE, TOKENIZER_FILE, Manifest, ModelInfo
+from embed.manifest import MODEL_FILE, TEXT_FILE, TOKENIZER_FILE, Manifest, ModelInfo, TextInfo
 from embed.spec import FrontEnd
 from embed.store.cache import local_copy
 from embed.store.place import parse_place
@@ -70,16 +70,27 @@ def model_of(root: Path) -> Model:
 
 def sample_model() -> Model:
     """The small model shipped with the package. Raises ModelError when it is not there."""
-    path = sample.MODEL_PATH
-    if not path.exists():
-        raise ModelError(f"{path}: the sample model is missing from this installation")
+    files = {
+        MODEL_FILE: sample.MODEL_PATH,
+        TEXT_FILE: sample.TEXT_PATH,
+        TOKENIZER_FILE: sample.TOKENIZER_PATH,
+    }
+    for path in files.values():
+        if not path.exists():
+            raise ModelError(f"{path}: the sample model is missing from this installation")
+    text = TextInfo(
+        sha256=sha256_file(sample.TEXT_PATH),
+        tokenizer_sha256=sha256_file(sample.TOKENIZER_PATH),
+        **json.loads(sample.TEXT_INFO_PATH.read_text(encoding="utf-8")),
+    )
     info = ModelInfo(
         id=sample.MODEL_ID,
-        sha256=sha256_file(path),
+        sha256=sha256_file(sample.MODEL_PATH),
         kind=SAMPLE,
         front_end=FrontEnd.from_preprocessor(
             json.loads(sample.PREPROCESSOR_PATH.read_text(encoding="utf-8")),
             str(sample.PREPROCESSOR_PATH),
         ),
+        text=text,
     )
-    return Model({MODEL_FILE: path}, info)
+    return Model(files, info)
