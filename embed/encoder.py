@@ -90,12 +90,7 @@ class Encoder:
     """
 
     def __init__(self, model: Path, front_end: FrontEnd, threads: int = 1) -> None:
-        try:
-            session = ort.InferenceSession(
-                str(model), session_options(threads), ["CPUExecutionProvider"]
-            )
-        except _LOAD_ERRORS as error:
-            raise ModelError(f"{model}: ONNX Runtime cannot load it: {_line(error)}") from error
+        session = open_session(model, threads)
         wanted = [1, front_end.frames, front_end.mel_bands]
         inputs = {node.name: node.shape[1:] for node in session.get_inputs()}
         outputs = {node.name: node.shape[1:] for node in session.get_outputs()}
@@ -109,11 +104,23 @@ class Encoder:
     def embed(self, log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
         """The unit embedding ``(512,)`` of one window. Raises ModelError when not finite."""
         batch = log_mel[np.newaxis, np.newaxis]
-        row: NDArray[np.float32] = self._session.run([_OUTPUT], {_INPUT: batch})[0][0]
-        length = float(np.linalg.norm(row))
-        if not np.isfinite(length) or length == 0:
-            raise ModelError(f"the model answers an embedding of length {length}")
-        return row / np.float32(length)
+        return unit_row(self._session.run([_OUTPUT], {_INPUT: batch})[0][0])
+
+
+def open_session(model: Path, threads: int) -> ort.InferenceSession:
+    """A session over ``model``, with our options. Raises ModelError when it cannot be loaded."""
+    try:
+        return ort.InferenceSession(str(model), session_options(threads), ["CPUExecutionProvider"])
+    except _LOAD_ERRORS as error:
+        raise ModelError(f"{model}: ONNX Runtime cannot load it: {_line(error)}") from error
+
+
+def unit_row(row: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``row`` at length 1. Raises ModelError when it has none, or is not finite."""
+    length = float(np.linalg.norm(row))
+    if not np.isfinite(length) or length == 0:
+        raise ModelError(f"the model answers an embedding of length {length}")
+    return row / np.float32(length)
 
 
 def embed_windows(encoder: Encoder, log_mels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,6 +15,8 @@ from embed.spec import FrontEnd, Spec
 
 FORMAT: Final = 1
 MODEL_FILE: Final = "model/audio.onnx"
+TEXT_FILE: Final = "model/text.onnx"
+TOKENIZER_FILE: Final = "model/tokenizer.json"
 CATALOGUE_FILE: Final = "catalogue.sqlite"
 VECTORS_FILE: Final = "vectors.npy"
 
@@ -40,13 +42,28 @@ class FileInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class TextInfo:
+    """The text tower beside a model's audio tower: both answer in one space.
+
+    ``sha256`` is that of the ONNX file, ``tokenizer_sha256`` that of ``tokenizer.json``, which
+    cuts a text after ``max_tokens``.
+    """
+
+    sha256: str
+    tokenizer_sha256: str
+    max_tokens: int
+    precision: str = "fp32"
+    verification: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """Which model a bundle carries.
 
     ``id`` is a hub id or a directory's name, ``revision`` the hub's commit; ``kind`` is
     ``clap`` for a converted checkpoint and ``sample`` for the small model shipped here,
     which is never taken for CLAP. ``sha256`` is that of the ONNX file, ``verification``
-    what export measured against PyTorch.
+    what export measured against PyTorch; ``text`` is None where there is no text tower.
     """
 
     id: str
@@ -56,6 +73,15 @@ class ModelInfo:
     precision: str = "fp32"
     front_end: FrontEnd = FrontEnd()
     verification: Mapping[str, Any] = field(default_factory=dict)
+    text: TextInfo | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values. A text tower that is not there is not spoken of, so that
+        manifests from before there were any keep their bytes."""
+        value = dataclasses.asdict(self)
+        if self.text is None:
+            del value["text"]
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +99,7 @@ class Manifest:
     def __post_init__(self) -> None:
         if self.model is not None:
             _same("model digest", self.model.sha256, self._file(MODEL_FILE).sha256, MODEL_FILE)
+            self._check_text(self.model.text)
         if self.spec is None:
             return
         self._file(CATALOGUE_FILE)
@@ -81,6 +108,12 @@ class Manifest:
             _same("model digest", self.spec.model_sha256, self.model.sha256, "the songs' spec")
             if self.spec.front_end != self.model.front_end:
                 raise BundleError("manifest: the songs' front end is not the model's")
+
+    def _check_text(self, text: TextInfo | None) -> None:
+        if text is not None:
+            found = self._file(TEXT_FILE).sha256, self._file(TOKENIZER_FILE).sha256
+            _same("text tower's digest", text.sha256, found[0], TEXT_FILE)
+            _same("tokenizer's digest", text.tokenizer_sha256, found[1], TOKENIZER_FILE)
 
     def _file(self, name: str) -> FileInfo:
         try:
@@ -97,7 +130,7 @@ class Manifest:
         """Canonical JSON: equal bundles have equal manifests."""
         value = {
             "format": FORMAT,
-            "model": None if self.model is None else dataclasses.asdict(self.model),
+            "model": None if self.model is None else self.model.to_json(),
             "spec": None if self.spec is None else self.spec.to_json(),
             "spec_digest": None if self.spec is None else self.spec.digest,
             "counts": {"songs": self.songs},
@@ -133,7 +166,10 @@ class Manifest:
 
 
 def _model(value: Mapping[str, Any]) -> ModelInfo:
-    return ModelInfo(**{**value, "front_end": FrontEnd(**value["front_end"])})
+    fields = {**value, "front_end": FrontEnd(**value["front_end"])}
+    if fields.get("text") is not None:
+        fields["text"] = TextInfo(**fields["text"])
+    return ModelInfo(**fields)
 
 
 def _same(what: str, left: object, right: object, place: str) -> None:

@@ -21,7 +21,7 @@ from embed.catalogue import Song, song_id
 from embed.cores import available_cores
 from embed.encoder import Encoder
 from embed.known import KnownEmbeddings
-from embed.manifest import MODEL_FILE, Manifest
+from embed.manifest import Manifest
 from embed.model import SAMPLE, Model, choose_model
 from embed.prepare import SONG_MEMORY_MIB, SONG_TIMEOUT_S, Work
 from embed.progress import progress
@@ -193,7 +193,8 @@ def _write(
         return False
     stage_songs(writer, songs, spec, lambda song: known.vector(song.sha256))
     if not model_stays:
-        shutil.copyfile(model.path, writer.stage(MODEL_FILE))
+        for name, path in model.files.items():
+            shutil.copyfile(path, writer.stage(name))
     writer.commit(model=model.info, spec=spec, songs=len(songs))
     report.seconds["write"] += time.perf_counter() - started
     return True

@@ -1,1 +1,1 @@
-"""CLAP's audio tower, from a PyTorch checkpoint to an ONNX file that is proved equal to it."""
+"""CLAP's towers, from a PyTorch checkpoint to ONNX files that are proved equal to it."""

@@ -17,6 +17,19 @@ from embed.store.place import Place
 
 _NOTHING_DONE, _INTERRUPTED = 2, 130
 _DIRECTORY: Final = click.Path(path_type=Path)
+_TOWERS: Final = ("audio", "text")
+
+
+class _TowersType(click.ParamType[tuple[str, ...]]):
+    name = "audio|text|audio,text"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        wanted = [part.strip() for part in str(value).split(",")]
+        if unknown := [part for part in wanted if part not in _TOWERS]:
+            self.fail(f"{unknown[0]!r}, expected {' or '.join(_TOWERS)}", param, ctx)
+        return tuple(tower for tower in _TOWERS if tower in wanted)
 
 
 @click.command()
@@ -34,6 +47,14 @@ _DIRECTORY: Final = click.Path(path_type=Path)
     type=PlaceType(),
     metavar="BUNDLE",
     help="Where it goes: a directory, or s3://bucket/prefix as a new version.",
+)
+@click.option(
+    "--towers",
+    type=_TowersType(),
+    default="audio",
+    show_default=True,
+    help="audio, text, or audio,text. The text tower lets words find songs; alone it joins "
+    "the audio tower of the same checkpoint that BUNDLE holds.",
 )
 @click.option("--precision", type=click.Choice(["fp32", "int8"]), default="fp32", show_default=True)
 @click.option(
@@ -55,7 +76,7 @@ _DIRECTORY: Final = click.Path(path_type=Path)
 )
 @click.option("--verbose", is_flag=True, help="Let PyTorch's and the hub's own messages through.")
 def main(to: Place, work: Path | None, verbose: bool, **arguments: Any) -> None:  # noqa: ANN401 (the fields of Order)
-    """CLAP's audio tower, from a PyTorch checkpoint to the model in a bundle.
+    """CLAP's towers, from a PyTorch checkpoint to the model in a bundle.
 
     The model is held against PyTorch before it is written; one that fails is refused, and
     what the bundle held stays.

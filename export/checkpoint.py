@@ -1,4 +1,4 @@
-"""A CLAP checkpoint → its audio tower in PyTorch, float32, and its front end."""
+"""A CLAP checkpoint → one of its towers in PyTorch, float32, and what goes with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
-from transformers import ClapAudioConfig, ClapAudioModelWithProjection, ClapConfig
+from transformers import (
+    ClapAudioConfig,
+    ClapAudioModelWithProjection,
+    ClapConfig,
+    PretrainedConfig,
+)
 
 from embed.errors import ModelError
 from embed.spec import EMBEDDING_SIZE, FrontEnd
@@ -19,13 +24,29 @@ from export.hub import one_line as _line
 
 _AUDIO: Final = ("audio_model.", "audio_projection.")
 _LEARNED: Final = (".weight", ".bias", ".relative_position_bias_table")
-_COMPUTED: Final = (".num_batches_tracked", ".relative_position_index")
+_COMPUTED: Final = (
+    *(".num_batches_tracked", ".relative_position_index"),
+    *(".position_ids", ".token_type_ids"),
+)
 """Buffers that say nothing, or that the configuration decides."""
 
 KIND: Final = "vibe_search_kind"
 """Field of ``config.json`` that marks a model of ours."""
 
 _LFS_POINTER: Final = b"version https://git-lfs"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a checkpoint's files lie: ``place`` as the user named it, ``id`` as manifests do.
+
+    ``revision`` is the hub's commit, None for a directory.
+    """
+
+    place: str
+    folder: Path
+    id: str
+    revision: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +65,44 @@ class Checkpoint:
     model: ClapAudioModelWithProjection
 
 
-def load_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
-    """The audio tower of a hub id or of a directory as ``save_pretrained`` writes it.
-
-    Takes a whole ``ClapModel`` or a ``ClapAudioModelWithProjection``. Raises ModelError, one
-    line that names the place, when it cannot be had, is another kind of model, a fusion
-    checkpoint, of another width than 512, damaged, or lacks weights.
-    """
+def find(source: str, revision: str | None = None, *, text: bool = False) -> Source:
+    """The files of a hub id or of a directory as ``save_pretrained`` writes it; with ``text``
+    the tokenizer's too. Raises ModelError, one line that names the place, when there are none."""
     if Path(source).is_dir():
         if revision is not None:
             raise ModelError(f"{source}: is a directory, which has no revision {revision!r}")
-        folder, commit, name = Path(source), None, Path(source).resolve().name
-    elif Path(source).exists() or source.startswith((".", "/", "~")):
+        return Source(source, Path(source), Path(source).resolve().name, None)
+    if Path(source).exists() or source.startswith((".", "/", "~")):
         raise ModelError(f"{source}: no such directory")
-    else:
-        folder, commit = download(source, revision)
-        name = source
-    config = _audio_config(folder, source)
+    folder, commit = download(source, revision, text=text)
+    return Source(source, folder, source, commit)
+
+
+def load_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
+    """The audio tower of what ``find`` finds, as ``load_audio`` gives it."""
+    return load_audio(find(source, revision))
+
+
+def load_audio(source: Source) -> Checkpoint:
+    """The audio tower of a checkpoint.
+
+    Takes a whole ``ClapModel`` or a ``ClapAudioModelWithProjection``. Raises ModelError, one
+    line that names the place, when it is another kind of model, a fusion checkpoint, of another
+    width than 512, damaged, or lacks weights.
+    """
+    folder, place = source.folder, source.place
+    config = _audio_config(folder, place)
     kind = str(getattr(config, KIND, "clap"))
-    preprocessor = _read_json(folder, PREPROCESSOR_FILE, source)
-    front_end = FrontEnd.from_preprocessor(preprocessor, f"{source}: {PREPROCESSOR_FILE}")
-    _check_sizes(config, front_end, source)
-    _check_weights_there(folder, source)
-    model = _load(folder, config, source)
-    return Checkpoint(name, kind, commit, front_end, preprocessor, model)
+    preprocessor = read_json(folder, PREPROCESSOR_FILE, place)
+    front_end = FrontEnd.from_preprocessor(preprocessor, f"{place}: {PREPROCESSOR_FILE}")
+    check_width(config.projection_dim, place)
+    _check_sizes(config, front_end, place)
+    model = load_tower(ClapAudioModelWithProjection, source, config, _AUDIO)
+    return Checkpoint(source.id, kind, source.revision, front_end, preprocessor, model)
 
 
 def _audio_config(folder: Path, place: str) -> ClapAudioConfig:
-    fields = _read_json(folder, CONFIG_FILE, place)
+    fields = read_json(folder, CONFIG_FILE, place)
     kind = fields.get("model_type")
     try:
         if kind == "clap":
@@ -91,7 +122,8 @@ def _audio_config(folder: Path, place: str) -> ClapAudioConfig:
     return config
 
 
-def _read_json(folder: Path, name: str, place: str) -> dict[str, Any]:
+def read_json(folder: Path, name: str, place: str) -> dict[str, Any]:
+    """The object in one of a checkpoint's files. Raises ModelError when there is none."""
     try:
         value = json.loads((folder / name).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -105,11 +137,13 @@ def _read_json(folder: Path, name: str, place: str) -> dict[str, Any]:
     return value
 
 
+def check_width(projection_dim: int, place: str) -> None:
+    """Raises ModelError when a tower does not answer in 512 dimensions."""
+    if projection_dim != EMBEDDING_SIZE:
+        raise ModelError(f"{place}: projection_dim is {projection_dim}, expected {EMBEDDING_SIZE}")
+
+
 def _check_sizes(config: ClapAudioConfig, front_end: FrontEnd, place: str) -> None:
-    if config.projection_dim != EMBEDDING_SIZE:
-        raise ModelError(
-            f"{place}: projection_dim is {config.projection_dim}, expected {EMBEDDING_SIZE}"
-        )
     if config.num_mel_bins != front_end.mel_bands:
         raise ModelError(
             f"{place}: the model takes {config.num_mel_bins} mel bands, "
@@ -134,10 +168,18 @@ def _check_weights_there(folder: Path, place: str) -> None:
                 raise ModelError(f"{place}: {path.name} is a Git LFS pointer: git lfs pull")
 
 
-def _load(folder: Path, config: ClapAudioConfig, place: str) -> ClapAudioModelWithProjection:
+def load_tower(
+    kind: type[Any], source: Source, config: PretrainedConfig, mine: tuple[str, ...]
+) -> Any:  # noqa: ANN401 - the model that ``kind`` is; transformers has no types
+    """A tower in evaluation mode, float32; ``mine`` are the prefixes of its weights' names.
+
+    Raises ModelError when they are not there, are damaged, or are those of another model.
+    """
+    place = source.place
+    _check_weights_there(source.folder, place)
     try:
-        model, found = ClapAudioModelWithProjection.from_pretrained(
-            folder,
+        model, found = kind.from_pretrained(
+            source.folder,
             config=config,
             dtype=torch.float32,  # else half-precision weights would stay so
             weights_only=True,
@@ -153,9 +195,9 @@ def _load(folder: Path, config: ClapAudioConfig, place: str) -> ClapAudioModelWi
     _refuse("lacks", [key for key in missing if not key.endswith(_COMPUTED)], place)
     if missing:
         # What a checkpoint of another version leaves out is memory as it was found.
-        fresh = ClapAudioModelWithProjection(config).state_dict()
+        fresh = kind(config).state_dict()
         model.load_state_dict({key: fresh[key] for key in missing}, strict=False)
-    unknown = [key for key in found["unexpected_keys"] if key.startswith(_AUDIO)]
+    unknown = [key for key in found["unexpected_keys"] if key.startswith(mine)]
     # Buffers come and go with transformers' versions; a learned weight left out is another model.
     _refuse("holds unknown", [key for key in unknown if key.endswith(_LEARNED)], place)
     return model.eval()

@@ -19,6 +19,13 @@ from embed.errors import ModelError
 
 CONFIG_FILE: Final = "config.json"
 PREPROCESSOR_FILE: Final = "preprocessor_config.json"
+TOKENIZER_FILES: Final = (
+    *("tokenizer.json", "vocab.json", "merges.txt"),
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+)
+"""As ``save_pretrained`` of RobertaTokenizer and RobertaTokenizerFast name them; the first, or
+the next two, are enough."""
+
 WEIGHT_FILES: Final = (
     ("model.safetensors",),
     ("model.safetensors.index.json", "model-*-of-*.safetensors"),
@@ -29,8 +36,8 @@ WEIGHT_FILES: Final = (
 no code, and a repository often carries the same weights in both forms."""
 
 
-def download(repository: str, revision: str | None) -> tuple[Path, str]:
-    """Folder of the checkpoint's files, and the commit they are of.
+def download(repository: str, revision: str | None, *, text: bool = False) -> tuple[Path, str]:
+    """Folder of the checkpoint's files, with ``text`` the tokenizer's too, and their commit.
 
     ``revision`` is a branch, tag or commit; None is the default branch. What the hub's
     cache holds is not fetched again, and serves alone when the hub is out of reach.
@@ -41,7 +48,7 @@ def download(repository: str, revision: str | None) -> tuple[Path, str]:
     place = repository if revision is None else f"{repository} at {revision}"
     try:
         folder = snapshot_download(
-            repository, revision=revision, allow_patterns=_patterns(repository, revision)
+            repository, revision=revision, allow_patterns=_patterns(repository, revision, text)
         )
     except HFValidationError as error:
         raise ModelError(
@@ -68,7 +75,7 @@ def download(repository: str, revision: str | None) -> tuple[Path, str]:
     return Path(folder), Path(folder).name
 
 
-def _patterns(repository: str, revision: str | None) -> list[str]:
+def _patterns(repository: str, revision: str | None, text: bool) -> list[str]:
     """Of the files to fetch; every form of weights when the hub does not say which it has."""
     try:
         siblings = HfApi().model_info(repository, revision=revision).siblings or []
@@ -79,7 +86,7 @@ def _patterns(repository: str, revision: str | None) -> list[str]:
         weights = [name for files in WEIGHT_FILES for name in files]
     else:
         weights = list(choose_weights([sibling.rfilename for sibling in siblings]))
-    return [CONFIG_FILE, PREPROCESSOR_FILE, *weights]
+    return [CONFIG_FILE, PREPROCESSOR_FILE, *(TOKENIZER_FILES if text else ()), *weights]
 
 
 def choose_weights(names: Collection[str]) -> tuple[str, ...]:

@@ -42,30 +42,30 @@ LIMITS: Final[Mapping[Precision, Limits]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What was measured.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What was measured of a tower, on windows of audio or on texts.
 
-    Cosines are those between a window's two embeddings; ``neighbour_overlap`` is the mean
-    share of a window's 10 nearest others that both models name; ``max_error`` the largest
-    difference of one component. ``thread_error``: between 1 and 2 threads. ``batch_error``:
-    between a window alone and beside others; None for int8, whose scales depend on the
-    batch, so that it only ever runs one window at a time. ``fp32_layers`` are those of an int8
-    model that stayed fp32; ``accepted_loss`` are limits missed and accepted by the user.
+    Cosines are those between an input's two embeddings; ``neighbour_overlap`` is the mean
+    share of an input's 10 nearest others that both models name; ``max_error`` the largest
+    difference of one component. ``thread_error``: between 1 and 2 threads. ``fp32_layers`` are
+    those of an int8 model that stayed fp32; ``accepted_loss`` are limits missed and accepted by
+    the user.
     """
 
     precision: Precision
-    windows: int
-    songs: int
     mean_cosine: float
     min_cosine: float
     neighbour_overlap: float
     max_error: float
     thread_error: float
-    batch_error: float | None
-    front_end_error_db: float
     fp32_layers: tuple[str, ...] = ()
     accepted_loss: tuple[str, ...] = ()
+
+    @property
+    def seen(self) -> str:
+        """What it was measured on."""
+        raise NotImplementedError
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for the manifest."""
@@ -79,15 +79,37 @@ class Verification:
             ("minimum cosine", self.min_cosine, limits.min_cosine),
             (f"top-{NEIGHBOURS} overlap", self.neighbour_overlap, limits.neighbour_overlap),
         ]
-        most = [
-            ("difference between 1 and 2 threads", self.thread_error, 0.0),
-            ("difference by batching", self.batch_error or 0.0, MAX_BATCH_ERROR),
-            ("front end's error in dB", self.front_end_error_db, MAX_FRONT_END_ERROR_DB),
-        ]
         # `not >=` rather than `<`: a NaN must miss too.
         missed = [f"{what} {found:.5f} < {at}" for what, found, at in least if not found >= at]
         return missed + [
-            f"{what} {found:.2g} > {at}" for what, found, at in most if not found <= at
+            f"{what} {found:.2g} > {at}" for what, found, at in self._errors() if not found <= at
+        ]
+
+    def _errors(self) -> list[tuple[str, float, float]]:
+        """What else must be small: what, how much, and how much at most."""
+        return [("difference between 1 and 2 threads", self.thread_error, 0.0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification(Verdict):
+    """Of an audio tower. ``batch_error``: between a window alone and beside others; None for
+    int8, whose scales depend on the batch, so that it only ever runs one window at a time."""
+
+    windows: int
+    songs: int
+    batch_error: float | None
+    front_end_error_db: float
+
+    @property
+    def seen(self) -> str:
+        """What it was measured on."""
+        return f"{self.windows} windows"
+
+    def _errors(self) -> list[tuple[str, float, float]]:
+        return [
+            *Verdict._errors(self),  # super() knows no class that was rebuilt for its slots
+            ("difference by batching", self.batch_error or 0.0, MAX_BATCH_ERROR),
+            ("front end's error in dB", self.front_end_error_db, MAX_FRONT_END_ERROR_DB),
         ]
 
 
@@ -101,20 +123,27 @@ def verify(model: Path, precision: Precision, reference: Reference) -> Verificat
     two_threads = embed_each(Encoder(model, reference.front_end, threads=2), mels[:_FEW])
     batch_error = None
     if precision == "fp32":
-        batch_error = _difference(_embed_batch(model, mels[-_FEW:]), found[-_FEW:])
-    cosines = np.sum(found.astype(np.float64) * truth, axis=1)
+        batch_error = difference(_embed_batch(model, mels[-_FEW:]), found[-_FEW:])
     return Verification(
         precision=precision,
         windows=len(mels),
         songs=reference.songs,
-        mean_cosine=float(cosines.mean()),
-        min_cosine=float(cosines.min()),
-        neighbour_overlap=neighbour_overlap(found, truth),
-        max_error=_difference(found, truth),
-        thread_error=_difference(two_threads, found[:_FEW]),
+        **agreement(found, truth),
+        thread_error=difference(two_threads, found[:_FEW]),
         batch_error=batch_error,
         front_end_error_db=reference.front_end_error_db,
     )
+
+
+def agreement(found: Rows, truth: Rows) -> dict[str, Any]:
+    """How near ``found`` is to ``truth``, both ``(N, 512)``: a Verdict's fields of that."""
+    cosines = np.sum(found.astype(np.float64) * truth, axis=1)
+    return {
+        "mean_cosine": float(cosines.mean()),
+        "min_cosine": float(cosines.min()),
+        "neighbour_overlap": neighbour_overlap(found, truth),
+        "max_error": difference(found, truth),
+    }
 
 
 def neighbour_overlap(left: Rows, right: Rows, count: int = NEIGHBOURS) -> float:
@@ -150,5 +179,6 @@ def _embed_batch(model: Path, log_mels: Rows) -> Rows:
     return rows
 
 
-def _difference(left: Rows, right: Rows) -> float:
+def difference(left: Rows, right: Rows) -> float:
+    """The largest between two components."""
     return float(np.abs(left - right).max())

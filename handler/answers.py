@@ -14,25 +14,20 @@ from starlette.responses import Response
 
 from embed.errors import AudioError, NoSuchSongError, SearchError, VibeError, shown
 from handler.asgi import Endpoint
+from handler.errors import BusyError, LackingError
 from handler.parse import MalformedBodyError
 from handler.service import Answer
-from handler.sound.errors import BusyError, NoModelError
 
 STATUS: Final[dict[type[BaseException], int]] = {
     MalformedBodyError: 400,
     NoSuchSongError: 404,
     SearchError: 422,
     AudioError: 422,
-    NoModelError: 501,
+    LackingError: 501,
     BusyError: 503,
     VibeError: 503,  # the bundle's files fail us, not the request
 }
 """By the nearest base of an error's type."""
-
-HEADERS: Final[dict[type[BaseException], Mapping[str, str]]] = {
-    BusyError: {"retry-after": "2"},  # a clip takes about one
-}
-"""What an answer says beside its status."""
 
 AnswerError = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 
@@ -75,7 +70,10 @@ def error_answers(nothing: Mapping[str, Mapping[str, Any]]) -> AnswerError:
 def _told(request: Request, error: Exception) -> tuple[int, str, Mapping[str, str] | None]:
     if not isinstance(error, HTTPException):
         status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-        return status, str(error), HEADERS.get(type(error))
+        headers = (
+            {"retry-after": str(error.retry_after_s)} if isinstance(error, BusyError) else None
+        )
+        return status, str(error), headers
     message = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
         message = f"{shown(request.scope['path'])}: no such page, see /docs"

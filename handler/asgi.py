@@ -45,6 +45,8 @@ class App(FastAPI):
             exception_handlers={HTTPException: answer_error},
         )
         self._direct: dict[tuple[str, str], Endpoint] = {}
+        self._methods: dict[str, list[str]] = {}
+        self._answer_error = answer_error
         self._models = models
 
     def direct(
@@ -56,6 +58,7 @@ class App(FastAPI):
         """
         self.add_api_route(path, endpoint, methods=[method], response_model=None, **documentation)
         self._direct[method, path] = endpoint
+        self._methods.setdefault(path, []).append(method)
         if method == "GET":
             self._direct["HEAD", path] = endpoint
 
@@ -82,6 +85,13 @@ class App(FastAPI):
         endpoint = self._direct.get((method, path))
         if endpoint is None and path.endswith("/"):
             endpoint = self._direct.get((method, path[:-1]))
+        if endpoint is None and path in self._methods:
+            # FastAPI would name the first of a path's routes only.
+            allowed = {"Allow": ", ".join(self._methods[path])}
+            error = HTTPException(405, headers=allowed)
+            response = await self._answer_error(Request(scope, receive), error)
+            await response(scope, receive, send)
+            return
         if endpoint is None:
             await super().__call__(scope, receive, send)
             return

@@ -45,10 +45,11 @@ class Route:
 
 def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
     """Each field of ``model`` as a parameter of the query string."""
-    schemas = model.model_json_schema()["properties"]
+    document = model.model_json_schema()
+    required = document.get("required", [])
     return [
-        {"name": name, "in": "query", "required": False, "schema": schema}
-        for name, schema in schemas.items()
+        {"name": name, "in": "query", "required": name in required, "schema": schema}
+        for name, schema in document["properties"].items()
     ]
 
 

@@ -23,6 +23,8 @@ from handler.service import About, Service
 from handler.settings import read_settings
 from handler.sound.listener import Listener
 from handler.sound.routes import Sound
+from handler.words.moods import moods_of
+from handler.words.routes import Words
 
 _DIGITS = 12
 """Of a digest, as people compare them by eye."""
@@ -57,6 +59,7 @@ listener = Listener(bundle, settings.max_audio_s)
 features: list[Feature] = [
     ListRoutes(service, Files(music_url), max_body_bytes),
     Sound(service, listener, settings.max_audio_bytes, settings.audio_queue),
+    Words(service, moods_of(bundle), max_body_bytes),
 ]
 app = create_app(service, max_body_bytes, features, music_url)
 # Lambda freezes a process between events: there is no start-up or shutdown to run.

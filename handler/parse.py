@@ -87,6 +87,8 @@ def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
             model.model_fields[name].alias or name for name in own if name in model.model_fields
         ]
         return f"{shown(field)}: unknown, expected one of {', '.join(fields)}"
+    if detail["type"] == "missing":
+        value = "missing"
     place = "".join(f"[{step}]" for step in path)
     known = {info.alias or name: info for name, info in model.model_fields.items()}
     return f"{field}{place}: {value}, expected {known[str(field)].description}"

@@ -23,6 +23,7 @@ import numpy as np
 from embed.mel import log_mel
 from embed.spec import FrontEnd
 from export.signals import synthetic_windows
+from export.text.texts import texts
 
 PREPROCESSOR: dict[str, Any] = {
     "chunk_length_s": 10,
@@ -61,7 +62,16 @@ SMALL_AUDIO: dict[str, Any] = {
 """ClapAudioConfig of the sample model: 1.6 M parameters."""
 
 SMALL_TEXT: dict[str, Any] = {"vocab_size": 100, "num_hidden_layers": 1}
-"""The text tower is not exported; a small one keeps a whole ClapModel's file small."""
+"""Where the text tower is not exported, a small one keeps a whole ClapModel's file small."""
+
+TINY_TEXT: dict[str, Any] = {
+    "vocab_size": 1200,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+}
+"""A text tower with a vocabulary of its own; see ``write_tokenizer``."""
 
 
 def write_random_clap(
@@ -78,6 +88,7 @@ def write_random_clap(
     ClapAudioModelWithProjection, else a whole ClapModel. The same seed gives the same
     audio weights either way.
     """
+    import torch
     from transformers import ClapConfig, ClapModel
 
     model = tower = random_tower(seed, audio)
@@ -87,8 +98,36 @@ def write_random_clap(
         )
         model = ClapModel(config)
         model.load_state_dict(tower.state_dict(), strict=False)
+        with torch.no_grad():
+            _draw(model.text_model)
+            _draw(model.text_projection)
     model.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=2))
+    return folder
+
+
+def write_tokenizer(folder: Path, size: int, max_tokens: int | None = 512) -> Path:
+    """The tokenizer's files as laion/clap-htsat-unfused has them, of ``size`` tokens at most.
+
+    Byte-level BPE, trained on this repository's own words; special tokens have RoBERTa's ids,
+    0 to 3 and the last. ``max_tokens`` is the configuration's ``model_max_length``.
+    """
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import RobertaTokenizerFast
+
+    root = Path(__file__).parent.parent
+    words = [*texts(), *((root / name).read_text() for name in ("README.md", "CHANGELOG.md"))]
+    bpe = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    bpe.train_from_iterator(
+        words, vocab_size=size - 1, min_frequency=2, special_tokens=special, show_progress=False
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary, merges = (Path(name) for name in bpe.save_model(str(folder)))
+    tokens = json.loads(vocabulary.read_text())
+    vocabulary.write_text(json.dumps(tokens | {"<mask>": len(tokens)}, ensure_ascii=False))
+    length = {} if max_tokens is None else {"model_max_length": max_tokens}
+    RobertaTokenizerFast(str(vocabulary), str(merges), **length).save_pretrained(folder)
     return folder
 
 
@@ -116,6 +155,8 @@ def _draw(tower: Any) -> None:
             nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
             if module.bias is not None:
                 nn.init.normal_(module.bias, std=0.1)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight)
         elif isinstance(module, nn.LayerNorm | nn.BatchNorm2d):
             nn.init.normal_(module.weight, mean=1.0, std=0.2)
             nn.init.normal_(module.bias, std=0.1)

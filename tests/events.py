@@ -36,6 +36,11 @@ def playlist(body: Any, **headers: str) -> Asked:
 
 M3U8 = {"accept": "audio/x-mpegurl"}
 
+
+def words(body: Any, **headers: str) -> Asked:
+    return recommend(body, **headers)._replace(path="/recommend/text")
+
+
 REQUESTS = [
     Asked("GET", "/health"),
     Asked("GET", "/livez"),
@@ -123,6 +128,22 @@ REQUESTS = [
     Asked("GET", "/similar-pairs", "cursor=cm93OjI"),
     Asked("POST", "/similar-pairs"),
     Asked("GET", "/playlist"),
+    Asked("GET", "/recommend/text", "q=slow+dark+piano&top_k=3"),
+    Asked("GET", "/recommend/text", "q=slow%20piano&minus=drums&minus=loud&minus_weight=0.5"),
+    Asked("GET", "/recommend/text", "q=%E6%9A%97%E3%81%84&exclude=creep&min_similarity=0.01"),
+    Asked("GET", "/recommend/text", "q=slow&minus=slow"),
+    Asked("GET", "/recommend/text", "q=%20"),
+    Asked("GET", "/recommend/text"),
+    Asked("HEAD", "/recommend/text", "q=piano"),
+    Asked("PUT", "/recommend/text"),
+    words({"text": "slow dark piano", "top_k": 2}),
+    words({"text": "piano", "minus": "drums", "exclude": ["nobody at all"]}),
+    words({"text": "piano", "minus": ["drums", "loud"], "minus_weight": 2}),
+    words({"text": "🎹" * 1_000}),
+    words({"text": "x" * 1_001}),
+    words({"text": "piano", "minus": {}}),
+    words(b'{"text": "\\ud800"}'),
+    words({"text": "piano"}, **{"content-type": "text/plain"}),
 ]
 
 

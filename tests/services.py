@@ -24,6 +24,8 @@ from handler.schemas import RecommendRequest
 from handler.service import About, Answer, Service
 from handler.sound.listener import Listener
 from handler.sound.routes import Sound
+from handler.words.moods import moods_of
+from handler.words.routes import Words
 from tests.serving import song
 
 
@@ -113,7 +115,8 @@ def app_of(bundle: Path, **options: int) -> App:
         ABOUT,
     )
     sound = Sound(service, listener_of(bundle), max_bytes=25_000_000, queue=4)
-    return create_app(service, features=[ListRoutes(service, Files()), sound], **options)
+    words = Words(service, moods_of(open_bundle(bundle)), 65_536)
+    return create_app(service, features=[ListRoutes(service, Files()), sound, words], **options)
 
 
 @cache

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from starlette.types import ASGIApp, Message
 
 from embed.assemble import stage_songs
 from embed.catalogue import Song, song_id
-from embed.manifest import MODEL_FILE, ModelInfo
+from embed.manifest import MODEL_FILE, TEXT_FILE, TOKENIZER_FILE, ModelInfo
 from embed.spec import EMBEDDING_SIZE, FrontEnd, Spec
 from embed.writer import BundleWriter
 from tests.tiny_model import tiny_model
+from tests.tiny_text import write_tiny_text
 
 NAMES = (
     "ABBA - Dancing Queen",
@@ -77,22 +78,28 @@ def write_bundle(
     vectors: NDArray[np.float32],
     kind: str = "sample",
     model: bytes = b"not a model",
+    with_text: bool = False,
 ) -> Path:
-    """A bundle of ``songs`` with ``vectors`` in the same order, and a model that is none."""
+    """A bundle of ``songs`` with ``vectors`` in the same order, an audio tower that is none,
+    and perhaps the tiny text tower."""
     info = ModelInfo(id="tiny", sha256=hashlib.sha256(model).hexdigest(), kind=kind)
     spec = Spec(model_sha256=info.sha256, front_end=FrontEnd())
     by_id = {one.id: vector for one, vector in zip(songs, vectors, strict=True)}
     with BundleWriter(root) as writer:
         stage_songs(writer, songs, spec, lambda one: by_id[one.id])
         writer.stage(MODEL_FILE).write_bytes(model)
+        if with_text:
+            text = write_tiny_text(writer.stage(TEXT_FILE), writer.stage(TOKENIZER_FILE))
+            info = replace(info, text=text)
         writer.commit(model=info, spec=spec, songs=len(songs))
     return root
 
 
 def named_bundle(root: Path) -> Path:
-    """A bundle of ``NAMES`` with random embeddings, and a model that works."""
+    """A bundle of ``NAMES`` with random embeddings, and towers that work."""
     songs = [song(name) for name in NAMES]
-    return write_bundle(root, songs, random_vectors(len(NAMES)), model=tiny_model())
+    vectors = random_vectors(len(NAMES))
+    return write_bundle(root, songs, vectors, model=tiny_model(), with_text=True)
 
 
 @dataclass(frozen=True, slots=True)

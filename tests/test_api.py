@@ -143,7 +143,7 @@ def test_the_documentation_is_whole(app: App) -> None:
     document = call(app, "GET", "/openapi.json").json
     assert set(document["paths"]) == {
         *("/health", "/livez", "/readyz", "/songs", "/recommend", "/recommend/audio"),
-        *("/playlist", "/similar-pairs"),
+        *("/playlist", "/similar-pairs", "/recommend/text"),
     }
     schemas = document["components"]["schemas"]
     names = {reference.rpartition("/")[2] for reference in references(document)}

@@ -32,6 +32,7 @@ OWNERS = {
     "uvicorn": ["handler/"],
     "python_multipart": ["handler/sound/"],
     "onnxruntime": ["embed/encoder.py", "export/"],
+    "tokenizers": ["embed/text.py"],
     "soundfile": ["embed/decoders.py", "embed/sample/", "export/sample/"],
     "av": ["embed/ffmpeg.py"],
     "soxr": ["embed/audio.py", "export/sample/"],
@@ -54,7 +55,7 @@ LAYERS = [
     ["errors"],
     ["spec"],
     ["reader", "ffmpeg", "decoders", "audio", "windows", "mel"],
-    ["encoder"],
+    ["encoder", "text"],
     ["workers", "confine"],
     ["clip", "prepare", "batch"],
     ["pipeline"],
@@ -71,7 +72,7 @@ KNOW_NOTHING_OF_AUDIO = [
 
 HEAVY = [
     *("onnxruntime", "soundfile", "av", "soxr", "mutagen", "torch", "transformers"),
-    *("boto3", "botocore"),
+    *("boto3", "botocore", "tokenizers", "huggingface_hub"),
 ]
 
 

@@ -15,10 +15,13 @@ from embed.errors import BundleError
 from embed.manifest import (
     CATALOGUE_FILE,
     MODEL_FILE,
+    TEXT_FILE,
+    TOKENIZER_FILE,
     VECTORS_FILE,
     FileInfo,
     Manifest,
     ModelInfo,
+    TextInfo,
 )
 from embed.spec import FrontEnd, Spec
 
@@ -60,6 +63,36 @@ def test_what_the_file_says():
     assert value["spec_digest"] == WHOLE.spec.digest
     assert value["model"]["front_end"]["hop_samples"] == 480
     assert WHOLE.to_bytes().endswith(b"}\n")
+
+
+TEXT = TextInfo("dd" * 32, "ee" * 32, 512, verification={"texts": 103})
+TEXT_FILES = {TEXT_FILE: FileInfo(9, "dd" * 32), TOKENIZER_FILE: FileInfo(8, "ee" * 32)}
+
+
+def test_a_text_tower_there_and_back():
+    spoken = Manifest({**FILES, **TEXT_FILES}, replace(MODEL, text=TEXT))
+    assert Manifest.from_bytes(spoken.to_bytes(), "here") == spoken
+
+
+def test_without_a_text_tower_the_bytes_are_those_of_before_there_were_any():
+    value = json.loads(WHOLE.to_bytes())
+    assert list(value["model"]) == [
+        *("front_end", "id", "kind", "precision", "revision", "sha256", "verification"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, "lists no model/text.onnx"),
+        ({TEXT_FILE: TEXT_FILES[TEXT_FILE]}, "lists no model/tokenizer.json"),
+        ({**TEXT_FILES, TEXT_FILE: FileInfo(9, "ff" * 32)}, "text tower's digest dddd"),
+        ({**TEXT_FILES, TOKENIZER_FILE: FileInfo(9, "ff" * 32)}, "tokenizer's digest eeee"),
+    ],
+)
+def test_a_text_tower_is_the_files_beside_it(files, expected):
+    with pytest.raises(BundleError, match=expected):
+        Manifest({**FILES, **files}, replace(MODEL, text=TEXT))
 
 
 def test_equal_bundles_have_equal_bytes_and_versions():

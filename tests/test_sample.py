@@ -16,13 +16,34 @@ import soundfile
 
 from embed.encoder import Encoder
 from embed.mel import log_mel
-from embed.sample import MODEL_PATH, PREPROCESSOR_PATH
+from embed.sample import (
+    MODEL_PATH,
+    PREPROCESSOR_PATH,
+    TEXT_INFO_PATH,
+    TEXT_PATH,
+    TOKENIZER_PATH,
+)
 from embed.sample.effects import compress, echo, equalise, fast_size
-from embed.sample.songs import FORMATS, PEAK, Song, play, sample_songs, write_song, write_songs
+from embed.sample.songs import (
+    FORMATS,
+    PEAK,
+    Song,
+    plan_of,
+    play,
+    sample_songs,
+    write_song,
+    write_songs,
+)
 from embed.sample.styles import STYLES
 from embed.sample.synth import DRUMS, Timbre, drum, harmonic, note
 from embed.spec import FrontEnd
-from embed.windows import window_starts
+from embed.text import TextEncoder
+from embed.windows import pool, window_starts
+from export.sample.terms import HELD_OUT, TRAINING, Truth, described, sentence
+from export.sample.text import Catalogue, recall, ship
+from tests.processes import REPOSITORY
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch's own while tracing
 
 HELD_OUT_SEED = 99
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".opus", ".aiff"}
@@ -193,3 +214,45 @@ def test_the_nearest_other_song_is_of_the_same_style(
 
 def test_the_model_is_small() -> None:
     assert MODEL_PATH.stat().st_size <= 8_000_000
+    assert TEXT_PATH.stat().st_size <= 2_000_000
+
+
+@pytest.mark.parametrize(("templates", "least"), [(TRAINING, 0.9), (HELD_OUT, 0.9)])
+def test_words_find_the_songs_that_they_are_true_of(
+    embedded: tuple[list[str], np.ndarray], templates: tuple[str, ...], least: float
+) -> None:
+    songs = described(sample_songs(24, seed=HELD_OUT_SEED), HELD_OUT_SEED)
+    assert [song.style for song in songs] == embedded[0]
+    among = Catalogue(songs, np.stack([pool(windows) for windows in embedded[1]]))
+    encoder = TextEncoder(TEXT_PATH, TOKENIZER_PATH)
+    found = recall(lambda texts: np.stack([*map(encoder.embed, texts)]), [among], templates)
+    assert found.fitting >= least
+    assert found.style >= 0.8
+
+
+def test_a_sentence_is_true_of_its_song() -> None:
+    songs = described(sample_songs(16, seed=3), 3)
+    rng, truth = np.random.default_rng(0), Truth(songs)
+    kinds = set()
+    for place in [*range(16)] * 20:
+        text, terms = sentence(songs[place], [*TRAINING, *HELD_OUT], rng)
+        assert truth.of(terms)[place], text
+        assert "{" not in text
+        kinds |= {term.kind for term in terms}
+    assert kinds == {"style", "instrument", "without", "mood", "use", "tempo"}
+
+
+def test_the_plan_told_is_the_plan_played() -> None:
+    # Nothing else of the generator knows the tempo: sentences would lie.
+    song = sample_songs(3, seed=5)[2]
+    assert song.style.name == "House"
+    low, high = song.style.tempo_bpm
+    assert low <= plan_of(song, 5).tempo_bpm <= high
+    assert plan_of(song, 5) == plan_of(song, 5) != plan_of(song, 6)
+
+
+def test_the_shipped_text_tower_is_the_checkpoints(tmp_path: Path) -> None:
+    ship(REPOSITORY / "export/sample_text_checkpoint", tmp_path)
+    for shipped in (TEXT_PATH, TOKENIZER_PATH):
+        assert (tmp_path / shipped.name).read_bytes() == shipped.read_bytes()
+    assert json.loads((tmp_path / TEXT_INFO_PATH.name).read_text())["max_tokens"] == 64

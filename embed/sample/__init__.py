@@ -14,5 +14,12 @@ MODEL_ID: Final = "sample"
 MODEL_PATH: Final = Path(__file__).parent / "audio.onnx"
 """The encoder: log-mel ``(B, 1, 1001, 64)`` → embeddings ``(B, 512)``."""
 
+TEXT_PATH: Final = Path(__file__).parent / "text.onnx"
+TOKENIZER_PATH: Final = Path(__file__).parent / "tokenizer.json"
+"""The text tower, and what cuts texts into its tokens."""
+
+TEXT_INFO_PATH: Final = Path(__file__).parent / "text.json"
+"""What a manifest says of it, but for the files' digests."""
+
 PREPROCESSOR_PATH: Final = Path(__file__).parent / "preprocessor_config.json"
 """The front end, in the format of a CLAP checkpoint's file of that name."""

@@ -102,15 +102,7 @@ def play(song: Song, seed: int = DEFAULT_SEED) -> NDArray[np.float32]:
     """The song's samples: float32 ``(n, channels)``, peak 0.7. The same seed, the same samples."""
     rng = np.random.default_rng([seed, song.index])
     style, rate_hz = song.style, song.rate_hz
-    progression = style.progressions[int(rng.integers(len(style.progressions)))]
-    plan = Plan(
-        tempo_bpm=float(rng.uniform(*style.tempo_bpm)),
-        root_midi=int(rng.integers(55, 66)),
-        scale=SCALES[style.scale],
-        chords=progression,
-        beats=style.beats,
-        swing=style.swing,
-    )
+    plan = _draw_plan(style, rng)
     mix = np.zeros((2, int(song.duration_s * rate_hz)), dtype=np.float32)
     for layer in style.layers:
         samples = render(_varied(layer, rng), plan, song.duration_s, rate_hz, rng)
@@ -127,6 +119,23 @@ def play(song: Song, seed: int = DEFAULT_SEED) -> NDArray[np.float32]:
     fade = np.minimum(np.arange(mix.shape[1], dtype=np.float32) / (0.5 * rate_hz), 1)
     mix *= fade * fade[::-1]
     return np.ascontiguousarray((mix * np.float32(PEAK / np.abs(mix).max())).T)
+
+
+def plan_of(song: Song, seed: int = DEFAULT_SEED) -> Plan:
+    """What ``play`` plays: the song's key, tempo and chords."""
+    return _draw_plan(song.style, np.random.default_rng([seed, song.index]))
+
+
+def _draw_plan(style: Style, rng: np.random.Generator) -> Plan:
+    progression = style.progressions[int(rng.integers(len(style.progressions)))]
+    return Plan(
+        tempo_bpm=float(rng.uniform(*style.tempo_bpm)),
+        root_midi=int(rng.integers(55, 66)),
+        scale=SCALES[style.scale],
+        chords=progression,
+        beats=style.beats,
+        swing=style.swing,
+    )
 
 
 def _varied(layer: Layer, rng: np.random.Generator) -> Layer:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from embed.errors import VibeError
+from handler.errors import LackingError
 
 
-class BusyError(VibeError):
-    """As many clips as may wait are waiting."""
-
-
-class NoModelError(VibeError):
+class NoModelError(LackingError):
     """The bundle has no model that a clip could be embedded by."""

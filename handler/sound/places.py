@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from handler.sound.errors import BusyError
+from handler.errors import BusyError
 
 
 class Places:

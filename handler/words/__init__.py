@@ -1,0 +1,1 @@
+"""Songs that sound like words: ``/recommend/text``."""
