@@ -16,19 +16,27 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from embed import __version__
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 AnswerError = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 
+ROUTE: Final = "vibe.route"
+"""Where a scope tells the path of the direct route that answers it."""
+
+Around = Callable[[ASGIApp, AnswerError], ASGIApp]
+
 
 class App(FastAPI):
     """A FastAPI application; see ``direct``.
 
-    ``answer_error`` answers what FastAPI refuses, ``models`` are those that the routes'
-    documentation refers to (see ``reference``).
+    ``answer_error`` answers what FastAPI refuses, and what nobody caught. ``models`` are those
+    that the routes' documentation refers to (see ``reference``). ``around`` puts something
+    around every request.
     """
 
     def __init__(
@@ -37,15 +45,23 @@ class App(FastAPI):
         description: str,
         answer_error: AnswerError,
         models: Sequence[type[BaseModel]],
+        around: Around,
     ) -> None:
         super().__init__(
             title=title,
+            version=__version__,
             description=description,
+            docs_url=None,
+            redoc_url=None,
             redirect_slashes=False,
-            exception_handlers={HTTPException: answer_error},
+            # Relative to the document: right under a path prefix too.
+            servers=[{"url": "."}],
+            exception_handlers={HTTPException: answer_error, Exception: answer_error},
         )
+        self._entry = around(self._respond, answer_error)
         self._direct: dict[tuple[str, str], Endpoint] = {}
         self._models = models
+        self._responses: dict[tuple[str, str], Mapping[int, Any]] = {}
 
     def direct(
         self, method: str, path: str, endpoint: Endpoint, documentation: Mapping[str, Any]
@@ -56,6 +72,7 @@ class App(FastAPI):
         """
         self.add_api_route(path, endpoint, methods=[method], response_model=None, **documentation)
         self._direct[method, path] = endpoint
+        self._responses[path, method.lower()] = documentation.get("responses", {})
         if method == "GET":
             self._direct["HEAD", path] = endpoint
 
@@ -64,6 +81,10 @@ class App(FastAPI):
         document = super().openapi()
         components = document.setdefault("components", {})
         if "schemas" not in components:
+            for (path, method), responses in self._responses.items():
+                # FastAPI drops every null, and with it the fields of examples that are null.
+                if found := document["paths"].get(path, {}).get(method):
+                    found["responses"] |= {str(key): one for key, one in responses.items()}
             models: list[tuple[type[BaseModel], JsonSchemaMode]]
             models = [(model, "validation") for model in self._models]
             _, schemas = models_json_schema(models, ref_template=_REFERENCE)
@@ -72,6 +93,9 @@ class App(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
+        await self._entry(scope, receive, send)
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
@@ -81,10 +105,12 @@ class App(FastAPI):
             send = _without_body(send)
         endpoint = self._direct.get((method, path))
         if endpoint is None and path.endswith("/"):
-            endpoint = self._direct.get((method, path[:-1]))
+            path = path[:-1]
+            endpoint = self._direct.get((method, path))
         if endpoint is None:
             await super().__call__(scope, receive, send)
             return
+        scope[ROUTE] = path
         try:
             response = await endpoint(Request(scope, receive))
         except ClientDisconnect:

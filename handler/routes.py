@@ -31,6 +31,12 @@ from handler.service import Answer
 NO_SONGS: Final[Answer] = {"matched": None, "recommendations": []}
 """The fields of a recommendation that failed, beside ``error``."""
 
+_NO_SUCH_SONG: Final[Answer] = {
+    **NO_SONGS,
+    "error": "no song is named like 'in this drak'",
+    "suggestions": ["LEEAAV - IN THIS DARK"],
+}
+
 Query = TypeVar("Query")
 Found = TypeVar("Found")
 
@@ -57,7 +63,7 @@ class Routes:
     def routes(self) -> list[Route]:
         """All of them, documented."""
         recommend = {200: RecommendResponse} | dict.fromkeys(
-            (400, 404, 413, 415, 422), RecommendResponse
+            (400, 404, 413, 415, 422, 500, 503), RecommendResponse
         )
         return [
             Route("GET", "/health", self.health, "What is served", {200: HealthResponse}),
@@ -65,8 +71,10 @@ class Routes:
             Route("GET", "/readyz", self.readyz, "Whether it can answer", {200: StatusResponse}),
             Route(
                 *("GET", "/songs", self.songs, "Names of songs, in order, a page at a time"),
-                {200: SongsResponse, 422: ErrorResponse},
+                {200: SongsResponse, 422: ErrorResponse, 503: ErrorResponse},
                 {"parameters": parameters(SongsQuery)},
+                examples={422: {"error": "limit: '0', expected a whole number from 1 to 1,000"}},
+                tag="songs",
             ),
             Route(
                 *("POST", "/recommend", self.recommend),
@@ -75,6 +83,8 @@ class Routes:
                 {"requestBody": body(RecommendRequest)},
                 asked=RecommendRequest,
                 nothing=NO_SONGS,
+                examples={404: _NO_SUCH_SONG},
+                tag="songs",
             ),
         ]
 
