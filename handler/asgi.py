@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
+import orjson
 from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
@@ -51,6 +52,7 @@ class App(FastAPI):
             title=title,
             version=__version__,
             description=description,
+            openapi_url=None,
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
@@ -62,6 +64,8 @@ class App(FastAPI):
         self._direct: dict[tuple[str, str], Endpoint] = {}
         self._models = models
         self._responses: dict[tuple[str, str], Mapping[int, Any]] = {}
+        self._document: dict[str, Any] | None = None
+        self.direct("GET", "/openapi.json", self._answer_openapi, {"include_in_schema": False})
 
     def direct(
         self, method: str, path: str, endpoint: Endpoint, documentation: Mapping[str, Any]
@@ -78,18 +82,20 @@ class App(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made when first asked for: that takes as long as a start."""
-        document = super().openapi()
-        components = document.setdefault("components", {})
-        if "schemas" not in components:
+        if self._document is None:
+            self._document = document = super().openapi()
             for (path, method), responses in self._responses.items():
-                # FastAPI drops every null, and with it the fields of examples that are null.
+                # FastAPI drops every null, and with it fields of examples that are null.
                 if found := document["paths"].get(path, {}).get(method):
-                    found["responses"] |= {str(key): one for key, one in responses.items()}
+                    found["responses"] = {str(key): one for key, one in responses.items()}
             models: list[tuple[type[BaseModel], JsonSchemaMode]]
             models = [(model, "validation") for model in self._models]
             _, schemas = models_json_schema(models, ref_template=_REFERENCE)
-            components["schemas"] = schemas["$defs"]
-        return document
+            document.setdefault("components", {})["schemas"] = schemas["$defs"]
+        return self._document
+
+    async def _answer_openapi(self, request: Request) -> Response:  # noqa: ARG002
+        return Response(orjson.dumps(self.openapi()), media_type="application/json")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""

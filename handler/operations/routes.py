@@ -70,9 +70,13 @@ class Operations:
 
     async def scraped(self, request: Request) -> Response:
         """All figures, in the format that was asked for."""
+        body, content_type = self.exposition().text(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type})
+
+    def exposition(self) -> Exposition:
+        """What shows the figures, made by the first scrape."""
         if self._exposition is None:
             from handler.operations.exposition import Exposition  # noqa: PLC0415 - 35 ms
 
             self._exposition = Exposition(self.metrics)
-        body, content_type = self._exposition.text(request.headers.get("accept", ""))
-        return Response(body, headers={"content-type": content_type})
+        return self._exposition

@@ -1,0 +1,48 @@
+"""The bundle that a command asks about, opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Final, TypeVar
+
+import click
+
+from embed.arguments import PlaceType
+from embed.bundle import Bundle, load_bundle
+from embed.catalogue import Catalogue
+from embed.errors import BundleError
+from embed.manifest import CATALOGUE_FILE, VECTORS_FILE
+from embed.store.cache import local_copy
+from embed.store.place import Place
+
+T = TypeVar("T")
+
+BUNDLE: Final = click.argument("bundle", type=PlaceType(), metavar="BUNDLE")
+CACHE: Final = click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where copies of s3:// bundles are kept. [default: ~/.cache/vibe-search]",
+)
+
+
+def of_songs(place: Place, cache: Path | None, ask: Callable[[Bundle, Catalogue], T]) -> T:
+    """What ``ask`` answers of the bundle at ``place`` and its catalogue, which is closed then.
+
+    Raises BundleError when it is absent, torn or without songs, StoreError.
+    """
+
+    def load(bundle: Bundle) -> T:
+        if bundle.manifest.spec is None:
+            raise BundleError(f"{bundle.root}: holds no songs, add some with python -m embed")
+        with closing(Catalogue(bundle.file(CATALOGUE_FILE))) as catalogue:
+            return ask(bundle, catalogue)
+
+    return load_bundle(local_copy(place, cache), load)
+
+
+def vectors_file(bundle: Bundle) -> Path:
+    """Its vectors, their digest checked. Raises BundleError."""
+    return bundle.file(VECTORS_FILE)
