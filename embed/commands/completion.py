@@ -23,7 +23,8 @@ class _QuotingBash(BashComplete):
     def format_completion(self, item: CompletionItem) -> str:
         """See click; files and folders bash looks up, and quotes, itself."""
         if item.type == "plain":
-            return "plain," + _UNSAFE.sub(r"\\\1", item.value)
+            # Two: one of them goes when click's script reads the line.
+            return "plain," + _UNSAFE.sub(r"\\\\\1", item.value)
         return super().format_completion(item)
 
 

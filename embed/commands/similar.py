@@ -87,7 +87,8 @@ def _similar(
             for row, similarity in _nearest(index, seeds, min_similarity)
             if row not in out and not (without and catalogue.artists([row])[0] in without)
         )
-        found = list(islice(passing, top_k))
+        # By what is shown: similarity down, then name.
+        found = sorted(islice(passing, top_k), key=lambda pair: (-pair[1], pair[0]))
     return {
         "matched": [catalogue.names[row] for row in seeds],
         "recommendations": [
@@ -118,7 +119,7 @@ def _nearest(
     while seen < len(index):
         rows, cosines = index.search(query, count)
         for row, cosine in zip(rows[seen:].tolist(), cosines[seen:].tolist(), strict=True):
-            similarity = round(min(cosine, 1.0), _DECIMALS)
+            similarity = round(cosine, _DECIMALS) + 0.0  # nobody wants to see a -0.0
             if similarity < min_similarity:
                 return
             yield row, similarity
