@@ -21,6 +21,7 @@ from handler.asgi import App
 from handler.operations.logs import configure_logs
 from handler.operations.request_id import current
 from handler.operations.routes import Operations
+from tests.handlers import ROOT
 from tests.services import Silent, app_of
 from tests.serving import call, named_bundle
 
@@ -228,3 +229,21 @@ def test_others_lines_and_warnings_are_json_too(lines: pytest.CaptureFixture[str
     assert (second["level"], second["logger"], second["message"]) == ("WARNING", "asyncio", "slow")
     assert not {"color_message", "request_id"} & second.keys()
     assert "color_message" not in first
+
+
+def test_the_documented_metrics_are_those_there_are() -> None:
+    operations = Operations({})
+    app = create_app(Silent(), operations=operations)
+    operations.metrics.encoder("audio")
+    call(app, "GET", "/livez")
+    figures_text = call(app, "GET", "/metrics").body.decode()
+    there = set(re.findall(r"^# TYPE (vibe_\S+) ", figures_text, re.M))
+    text = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| `(vibe_\w+)` \| (.*?) \|", text, re.M))
+    assert documented.keys() == there
+    for family in plain(figures_text):
+        for sample in family.samples:
+            name = re.sub("_(bucket|sum|count)$", "", sample.name)
+            if name in documented:
+                labels = {f"`{label}`" for label in sample.labels if label != "le"}
+                assert labels == set(re.findall(r"`\w+`", documented[name])), name
