@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.processes import REPOSITORY
 from tests.serving import named_bundle
@@ -98,3 +99,18 @@ def test_in_bash_itself(bundle: Path, tmp_path: Path) -> None:
     reply, registered = run.stdout.splitlines()
     assert reply == "Sigur\\ Rós\\ -\\ Hoppípolla"
     assert registered.endswith("-F _vibe_embed_completion vibe-embed")
+
+
+def test_the_project_can_be_installed() -> None:
+    """pip reads these files for it, and refuses what is no package: ``-c``, ``-r``."""
+    dynamic = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"][
+        "dynamic"
+    ]
+    files = [*dynamic["dependencies"]["file"]]
+    for extra in dynamic["optional-dependencies"].values():
+        files += [extra["file"]] if isinstance(extra["file"], str) else extra["file"]
+    assert len(files) >= 3
+    for file in files:
+        for line in (REPOSITORY / file).read_text().splitlines():
+            if text := line.partition("#")[0].strip():
+                Requirement(text)
