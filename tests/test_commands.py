@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from embed.bundle import open_bundle
 from embed.catalogue import write_catalogue
 from embed.manifest import CATALOGUE_FILE, VECTORS_FILE
 from embed.writer import BundleWriter
-from tests.processes import python
+from tests.processes import REPOSITORY
 from tests.services import recommended, service_of
 from tests.serving import NAMES, at_similarities, named_bundle, random_vectors, song, write_bundle
 
@@ -29,7 +31,15 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _embed(*arguments: object) -> subprocess.CompletedProcess[str]:
-    run = python("-m", "embed", *arguments)
+    run = subprocess.run(
+        [sys.executable, "-m", "embed", *map(str, arguments)],
+        # As it is now: a bucket's credentials are in it.
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert "Traceback" not in run.stderr
     return run
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embed.arguments import PlaceType
+from embed.commands.opened import CACHE, of_songs
 from embed.commands.output import AS_JSON, length, print_json, print_table
 from embed.store.place import Place, split_version
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--query", metavar="PART", help="Only songs whose name holds PART.")
 @click.option("--artist", metavar="NAME", help="Only songs of this artist.")
 @click.option("--limit", type=click.IntRange(min=0), help="So many songs at most. [default: all]")
+@CACHE
 @AS_JSON
 def list_command(
     place: Place,
@@ -29,6 +31,7 @@ def list_command(
     query: str | None,
     artist: str | None,
     limit: int | None,
+    cache: Path | None,
     as_json: bool,
 ) -> None:
     """What is in PLACE, a bundle or a store; either is a directory or s3://bucket/prefix.
@@ -43,10 +46,8 @@ def list_command(
             )
         _list_versions(place, as_json)
         return
-    from embed.commands.opened import of_songs  # noqa: PLC0415 - --help waits for nothing
-
     found, total = of_songs(
-        _latest(place), None, lambda _, catalogue: _chosen(catalogue, query, artist, limit)
+        _latest(place), cache, lambda _, catalogue: _chosen(catalogue, query, artist, limit)
     )
     if as_json:
         print_json({"songs": [_song(one) for one in found], "total": total})

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
 from embed.arguments import PlaceType
-from embed.bundle import Bundle, load_bundle
-from embed.catalogue import Catalogue
 from embed.errors import BundleError
-from embed.manifest import CATALOGUE_FILE, VECTORS_FILE
-from embed.store.cache import local_copy
 from embed.store.place import Place
+
+if TYPE_CHECKING:
+    from embed.bundle import Bundle
+    from embed.catalogue import Catalogue
 
 T = TypeVar("T")
 
@@ -33,6 +33,10 @@ def of_songs(place: Place, cache: Path | None, ask: Callable[[Bundle, Catalogue]
 
     Raises BundleError when it is absent, torn or without songs, StoreError.
     """
+    from embed.bundle import load_bundle  # noqa: PLC0415 - --help waits for nothing
+    from embed.catalogue import Catalogue  # noqa: PLC0415
+    from embed.manifest import CATALOGUE_FILE  # noqa: PLC0415
+    from embed.store.cache import local_copy  # noqa: PLC0415
 
     def load(bundle: Bundle) -> T:
         if bundle.manifest.spec is None:
@@ -45,4 +49,6 @@ def of_songs(place: Place, cache: Path | None, ask: Callable[[Bundle, Catalogue]
 
 def vectors_file(bundle: Bundle) -> Path:
     """Its vectors, their digest checked. Raises BundleError."""
+    from embed.manifest import VECTORS_FILE  # noqa: PLC0415
+
     return bundle.file(VECTORS_FILE)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import click
-from tabulate import tabulate
 
 AS_JSON: Final = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on standard output (docs/cli.md)."
@@ -24,6 +23,8 @@ def print_json(value: Mapping[str, Any]) -> None:
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """``rows`` in columns, numbers to the right; nothing when there are none."""
     if rows:
+        from tabulate import tabulate  # noqa: PLC0415 - --help waits for nothing
+
         shown = [[_shown(cell) for cell in row] for row in rows]
         numeric = [
             all(isinstance(row[at], int | float) for row in rows) for at in range(len(headers))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from embed.commands.completion import complete_song
-from embed.commands.opened import BUNDLE, CACHE
+from embed.commands.opened import BUNDLE, CACHE, of_songs, vectors_file
 from embed.commands.output import AS_JSON, print_json, print_table
 from embed.errors import SearchError
 from embed.store.place import Place
@@ -48,8 +48,6 @@ def similar_command(
 
     A name matches exactly (case aside), then as a part of a name, then with typos.
     """
-    from embed.commands.opened import of_songs  # noqa: PLC0415 - --help waits for nothing
-
     answer = of_songs(
         bundle,
         cache,
@@ -74,7 +72,6 @@ def _similar(
     exclude_same_artist: bool,
 ) -> dict[str, Any]:
     """As /recommend answers. Raises SearchError when a name means no song."""
-    from embed.commands.opened import vectors_file  # noqa: PLC0415
     from embed.index import ExactIndex  # noqa: PLC0415
 
     seeds = list(dict.fromkeys(_row(catalogue, name) for name in names))
