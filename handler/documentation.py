@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from handler.asgi import Endpoint, reference
+from handler.lists.formats import PLAYLIST_TYPES
 from handler.schemas import ErrorResponse
 
 ERRORS: Final[Mapping[int, str]] = {
@@ -25,6 +26,19 @@ ERRORS: Final[Mapping[int, str]] = {
     503: "bundle/catalogue.sqlite: database disk image is malformed",
 }
 """What ``error`` may say, by status, where a route gives no example of its own."""
+
+NOT_FOUND: Final[dict[str, Any]] = {
+    "error": "no song is named like 'in this drak'",
+    "suggestions": ["LEEAAV - IN THIS DARK"],
+}
+"""What a name that means no song is answered, beside the fields of a good answer."""
+
+_M3U8: Final = "#EXTM3U\n#EXTINF:200,Moderat - A New Error\nModerat/A%20New%20Error.ogg\n"
+
+M3U8: Final[Mapping[str, Any]] = {
+    kind: {"schema": {"type": "string"}, "example": _M3U8} for kind in PLAYLIST_TYPES
+}
+"""A playlist as a file, for whoever asks for that type."""
 
 ALWAYS: Final = (405, 500)
 """What every route can answer: another method than its own, and what nobody foresaw."""

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from embed.catalogue import Song
 from handler.answers import expect_json, json_answer
 from handler.asgi import read_body
-from handler.documentation import Route, body, parameters
+from handler.documentation import M3U8, NOT_FOUND, Route, body, parameters
 from handler.lists.files import Files
 from handler.lists.formats import playlist_type
 from handler.parse import parse_recommend, parse_songs
@@ -30,12 +30,6 @@ from handler.service import Answer
 
 NO_SONGS: Final[Answer] = {"matched": None, "recommendations": []}
 """The fields of a recommendation that failed, beside ``error``."""
-
-_NO_SUCH_SONG: Final[Answer] = {
-    **NO_SONGS,
-    "error": "no song is named like 'in this drak'",
-    "suggestions": ["LEEAAV - IN THIS DARK"],
-}
 
 Query = TypeVar("Query")
 Found = TypeVar("Found")
@@ -83,7 +77,8 @@ class Routes:
                 {"requestBody": body(RecommendRequest)},
                 asked=RecommendRequest,
                 nothing=NO_SONGS,
-                examples={404: _NO_SUCH_SONG},
+                examples={404: NO_SONGS | NOT_FOUND},
+                contents={200: M3U8},
                 tag="songs",
             ),
         ]

@@ -87,7 +87,7 @@ class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
-def _example(value: dict[str, Any]) -> ConfigDict:
+def example(value: dict[str, Any]) -> ConfigDict:
     """The settings of a model whose example in /docs is ``value``."""
     return ConfigDict(json_schema_extra={"examples": [value]})
 
@@ -102,7 +102,7 @@ class Recommendation(_Answer):
 class RecommendResponse(_Answer):
     """Songs by similarity, down, then by name. What is optional is absent when empty."""
 
-    model_config = _example(
+    model_config = example(
         {
             "matched": "LEEAAV - IN THIS DARK",
             "recommendations": [{"song": "Moderat - A New Error", "similarity": 0.9077}],
@@ -126,7 +126,7 @@ class RecommendResponse(_Answer):
 class SongsResponse(_Answer):
     """A page of names, by name; ``next_cursor`` is null on the last page."""
 
-    model_config = _example(
+    model_config = example(
         {"songs": ["ABBA - Dancing Queen", "Björk - Army of Me"], "next_cursor": "cm93OjI"}
     )
 
@@ -145,7 +145,7 @@ class ModelResponse(_Answer):
 class HealthResponse(_Answer):
     """What is being served; ``model`` is null for imported embeddings."""
 
-    model_config = _example(
+    model_config = example(
         {
             "status": "ok",
             "songs_loaded": 48,
@@ -165,7 +165,7 @@ class HealthResponse(_Answer):
 class StatusResponse(_Answer):
     """A probe's answer."""
 
-    model_config = _example({"status": "ready"})
+    model_config = example({"status": "ready"})
 
     status: str
 
@@ -173,6 +173,6 @@ class StatusResponse(_Answer):
 class ErrorResponse(_Answer):
     """What was wrong, and what was expected."""
 
-    model_config = _example({"error": "'/nope': no such page, see /docs"})
+    model_config = example({"error": "'/nope': no such page, see /docs"})
 
     error: str

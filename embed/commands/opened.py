@@ -45,10 +45,3 @@ def of_songs(place: Place, cache: Path | None, ask: Callable[[Bundle, Catalogue]
             return ask(bundle, catalogue)
 
     return load_bundle(local_copy(place, cache), load)
-
-
-def vectors_file(bundle: Bundle) -> Path:
-    """Its vectors, their digest checked. Raises BundleError."""
-    from embed.manifest import VECTORS_FILE  # noqa: PLC0415
-
-    return bundle.file(VECTORS_FILE)
