@@ -87,7 +87,10 @@ class App(FastAPI):
             for (path, method), responses in self._responses.items():
                 # FastAPI drops every null, and with it fields of examples that are null.
                 if found := document["paths"].get(path, {}).get(method):
-                    found["responses"] = {str(key): one for key, one in responses.items()}
+                    found["responses"] = {
+                        str(key): _with_headers(one, found["responses"].get(str(key), {}))
+                        for key, one in responses.items()
+                    }
             models: list[tuple[type[BaseModel], JsonSchemaMode]]
             models = [(model, "validation") for model in self._models]
             _, schemas = models_json_schema(models, ref_template=_REFERENCE)
@@ -150,3 +153,7 @@ def _without_body(send: Send) -> Send:
         await send(message)
 
     return send_head
+
+
+def _with_headers(response: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    return {**response, "headers": {**more.get("headers", {}), **response.get("headers", {})}}

@@ -17,6 +17,7 @@ from handler.schemas import ErrorResponse
 ERRORS: Final[Mapping[int, str]] = {
     400: "body: not JSON: expected value at line 1 column 1",
     404: "'/nope': no such page, see /docs",
+    408: "body: not here after 300 s",
     405: "method: 'PUT', expected POST",
     413: "body: longer than 65536 bytes",
     415: "content-type: 'text/plain', expected application/json",

@@ -60,7 +60,13 @@ music_url, max_body_bytes = settings.music_url, settings.max_body_bytes
 listener = Listener(bundle, settings.max_audio_s)
 features: list[Feature] = [
     ListRoutes(service, Files(music_url), max_body_bytes),
-    Sound(service, listener, settings.max_audio_bytes, settings.audio_queue),
+    Sound(
+        service,
+        listener,
+        settings.max_audio_bytes,
+        settings.audio_queue,
+        operations.metrics.encoder("audio"),
+    ),
 ]
 app = create_app(service, max_body_bytes, features, music_url, operations)
 # Lambda freezes a process between events: there is no start-up or shutdown to run.

@@ -81,7 +81,7 @@ class _Encoders(Collector):
         )
         seconds = HistogramMetricFamily(
             "vibe_encoder_duration_seconds",
-            "From a query to its embedding, waiting not counted.",
+            "From a query received to its embedding, waiting for its turn included.",
             labels=["kind"],
         )
         for kind, encoder in self._metrics.encoders.items():

@@ -18,7 +18,7 @@ REQUEST_BUCKETS_S: Final = (
 """A name's answer takes 0.2 ms, sounds and words tens of ms, waiting in the queue seconds."""
 
 ENCODER_BUCKETS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""One window takes 23 to 120 ms (docs/performance.md), a long recording some of them."""
+"""One window takes 23 to 120 ms (docs/performance.md), a clip up to five, and it may wait."""
 
 _METHODS: Final = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
@@ -64,7 +64,7 @@ class EncoderMetrics:
             self.rejections += 1
 
     def encoded(self, seconds: float) -> None:
-        """One was encoded, in so many seconds, waiting not counted."""
+        """One was encoded, so many seconds after it was received."""
         with self._lock:
             self.durations.add(seconds)
 
