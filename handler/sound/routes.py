@@ -42,11 +42,11 @@ _EXAMPLE: Final[Answer] = {
     "error": None,
 }
 _ERRORS: Final = {
-    400: "body: no form: it has no boundary",
+    400: "body: not multipart/form-data: it ends before its last boundary",
     408: "body: not here after 300 s",
     413: "body: longer than 25000000 bytes",
-    415: "content-type: 'text/plain', expected audio/* or multipart/form-data",
-    422: "the clip: no audio frames (0 samples)",
+    415: f"content-type: 'text/plain', expected audio/* or {FORM} with one field, file",
+    422: "file: empty (0 bytes), expected an audio file",
     501: "the bundle holds no model (its embeddings were imported), so that a clip cannot be "
     "compared with its songs; embed them with python -m embed",
     503: "4 clips are waiting already; try again in a moment",
