@@ -11,18 +11,18 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from embed import __version__
-from handler.app import create_app
 from handler.asgi import App
 from handler.swagger.page import POLICY
-from tests.services import Silent
-from tests.serving import call
+from tests.services import app_of
+from tests.serving import call, named_bundle
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def app() -> App:
-    return create_app(Silent())
+def app(tmp_path_factory: pytest.TempPathFactory) -> App:
+    """With every feature, so that each route is held to this."""
+    return app_of(named_bundle(tmp_path_factory.mktemp("documented") / "bundle"))
 
 
 @pytest.fixture(scope="module")
