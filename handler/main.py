@@ -65,7 +65,7 @@ features: list[Feature] = [
         listener,
         settings.max_audio_bytes,
         settings.audio_queue,
-        operations.metrics.encoder("audio"),
+        metrics=operations.metrics.encoder("audio"),
     ),
 ]
 app = create_app(service, max_body_bytes, features, music_url, operations)

@@ -36,7 +36,7 @@ def test_when_all_places_are_taken_the_next_is_told_when_to_come_back() -> None:
 def test_the_metrics_tell_of_places_and_of_those_refused() -> None:
     async def scene() -> None:
         ear, metrics = Holding(), EncoderMetrics()
-        sound = Sound(Near(), ear, 1_000, 1, metrics)
+        sound = Sound(Near(), ear, 1_000, 1, metrics=metrics)
         app = create_app(Near(), features=[sound])
         assert (metrics.depth(), metrics.limit) == (0, 1)
         held = asyncio.create_task(upload(app, [b"x"], content_type="audio/ogg"))
