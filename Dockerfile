@@ -70,7 +70,8 @@ COPY --from=api /opt/venv /opt/venv
 COPY --from=api /app /app
 COPY --from=bundle /bundle /bundle
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    VIBE_BUNDLE=/bundle VIBE_HOST=0.0.0.0 VIBE_PORT=8000
+    VIBE_BUNDLE=/bundle VIBE_HOST=0.0.0.0 VIBE_PORT=8000 \
+    VIBE_LOG_FORMAT=json VIBE_REVISION=${REVISION}
 WORKDIR /app
 # A number, so that Kubernetes can see that it is not root.
 USER 10001:10001

@@ -99,9 +99,15 @@ bench-stability: $(VENV)/.test  ## How far an embedding moves with a song's star
 COMPILE := -m piptools compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
   --no-emit-options --no-header --annotation-style=line
 
+# What pyproject.toml reads may hold packages only, so what ties these together is said here.
+AS_EMBED := -c requirements/embed.txt
+
 requirements: $(VENV)/.test  ## Compile the pins anew from requirements/*.in.
 	for part in embed handler export dev bench lambda moto localstack infra; do \
-	  $(PY) $(COMPILE) -o requirements/$$part.txt requirements/$$part.in || exit 1; \
+	  case $$part in \
+	    handler) more="$(AS_EMBED)" ;; export) more="$(AS_EMBED) requirements/embed.in" ;; *) more= ;; \
+	  esac; \
+	  $(PY) $(COMPILE) -o requirements/$$part.txt requirements/$$part.in $$more || exit 1; \
 	done
 	sed -i.bak 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements/*.txt && rm requirements/*.bak
 

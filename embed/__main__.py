@@ -14,9 +14,9 @@ from typing import Final
 import click
 from click_default_group import DefaultGroup
 
+from embed import __version__
 from embed.arguments import PlaceType
-from embed.commands.pairs import pairs_command
-from embed.commands.playlist import playlist_command
+from embed.commands.every import COMMANDS as QUESTIONS
 from embed.errors import VibeError
 from embed.spec import DEFAULT_WINDOWS, MAX_WINDOWS, Windows, parse_windows
 from embed.store.commands import COMMANDS
@@ -47,6 +47,7 @@ class _WindowsType(click.ParamType[Windows]):
 
 
 @click.group(cls=DefaultGroup, default="folder", default_if_no_args=False)
+@click.version_option(__version__, prog_name="vibe-embed")
 def main() -> None:
     """Songs to vectors: python -m embed MUSIC --to BUNDLE.
 
@@ -132,7 +133,7 @@ def import_(file: Path, to: Place, work: Path | None) -> None:
 
 main.add_command(folder)
 main.add_command(import_)
-for command in (*COMMANDS, playlist_command, pairs_command):
+for command in (*COMMANDS, *QUESTIONS):
     main.add_command(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from click.shell_completion import CompletionItem
 
 from embed.errors import StoreError
 from embed.store.place import Place, parse_place
@@ -21,3 +22,12 @@ class PlaceType(click.ParamType[Place]):
             return parse_place(str(value))
         except StoreError as error:
             self.fail(str(error), param, ctx)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's shape
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Directories; what is in a bucket is not looked up."""
+        return [CompletionItem(incomplete, type="dir")]

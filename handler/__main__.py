@@ -52,8 +52,9 @@ def main(bundle: str | None, host: str | None, port: str | None) -> None:
         wiring.app,
         lifespan="off",
         ws="none",
-        log_level="info" if settings.access_log else "warning",
-        access_log=settings.access_log,
+        # handler.main has set up the log, uvicorn's too; the line of a request is ours.
+        log_config=None,
+        access_log=False,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=settings.shutdown_s,

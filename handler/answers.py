@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, Final
@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from embed.errors import AudioError, NoSuchSongError, SearchError, VibeError, shown
-from handler.asgi import Endpoint
+from handler.asgi import AnswerError, Endpoint
 from handler.errors import BusyError, LackingError
+from handler.operations.request_id import current
 from handler.parse import MalformedBodyError
 from handler.service import Answer
 
@@ -29,7 +30,8 @@ STATUS: Final[dict[type[BaseException], int]] = {
 }
 """By the nearest base of an error's type."""
 
-AnswerError = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
+ERROR: Final = "vibe.error"
+"""Where a scope tells the log what the client was told."""
 
 
 def json_answer(
@@ -53,10 +55,14 @@ def with_errors(endpoint: Endpoint, answer_error: AnswerError) -> Endpoint:
 
 
 def error_answers(nothing: Mapping[str, Mapping[str, Any]]) -> AnswerError:
-    """How failed requests are answered: ``error``, beside the fields of ``nothing`` by path."""
+    """How failed requests are answered: ``error``, beside the fields of ``nothing`` by path.
+
+    Of an error that is not ours the client is told nothing but the request's id.
+    """
 
     async def answer_error(request: Request, error: Exception) -> Response:
         status, message, headers = _told(request, error)
+        request.scope[ERROR] = message
         path = request.scope["path"]
         fields = nothing.get(path) or nothing.get(path.removesuffix("/")) or {}
         answer: Answer = {**fields, "error": message}
@@ -68,6 +74,8 @@ def error_answers(nothing: Mapping[str, Mapping[str, Any]]) -> AnswerError:
 
 
 def _told(request: Request, error: Exception) -> tuple[int, str, Mapping[str, str] | None]:
+    if not isinstance(error, HTTPException | VibeError):
+        return 500, f"internal error; the log tells more of request {current.get()}", None
     if not isinstance(error, HTTPException):
         status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
         headers = (

@@ -12,7 +12,9 @@ from handler.answers import error_answers, with_errors
 from handler.asgi import App
 from handler.documentation import Route
 from handler.lists.files import Files
+from handler.operations.routes import Operations
 from handler.routes import Api, Routes
+from handler.swagger.page import Swagger
 
 
 class Feature(Protocol):
@@ -26,10 +28,14 @@ def create_app(
     max_body_bytes: int = 65_536,
     features: Sequence[Feature] = (),
     music_url: str | None = None,
+    operations: Operations | None = None,
 ) -> App:
     """The API over ``service``, and what ``features`` add; a POST body may be
-    ``max_body_bytes`` long, and songs lie below ``music_url`` (see ``Files``)."""
-    parts: list[Feature] = [Routes(service, max_body_bytes, Files(music_url)), *features]
+    ``max_body_bytes`` long, and songs lie below ``music_url`` (see ``Files``).
+    ``operations`` watches over it, one of its own if None."""
+    operations = operations or Operations(service.health())
+    own: list[Feature] = [Routes(service, max_body_bytes, Files(music_url)), operations, Swagger()]
+    parts = [*own, *features]
     routes = [route for part in parts for route in part.routes()]
     answer_error = error_answers({route.path: route.nothing for route in routes})
     models = {model for route in routes for model in route.models}
@@ -38,6 +44,7 @@ def create_app(
         "Songs that sound alike, by their audio alone.",
         answer_error,
         models=sorted(models, key=lambda model: model.__name__),
+        around=operations.observer.around,
     )
     for route in routes:
         endpoint = with_errors(route.endpoint, answer_error)

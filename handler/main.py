@@ -19,6 +19,8 @@ from embed.store.cache import local_copy
 from handler.app import Feature, create_app
 from handler.lists.files import Files
 from handler.lists.routes import ListRoutes
+from handler.operations.logs import configure_logs
+from handler.operations.routes import Operations
 from handler.service import About, Service
 from handler.settings import read_settings
 from handler.sound.listener import Listener
@@ -54,13 +56,21 @@ except (VibeError, OSError) as error:
     print(f"handler: {error}", file=sys.stderr)
     raise SystemExit(2) from None
 
+configure_logs(settings.is_log_json, settings.access_log)
+operations = Operations(service.health(), settings.revision)
 music_url, max_body_bytes = settings.music_url, settings.max_body_bytes
 listener = Listener(bundle, settings.max_audio_s)
 features: list[Feature] = [
     ListRoutes(service, Files(music_url), max_body_bytes),
-    Sound(service, listener, settings.max_audio_bytes, settings.audio_queue),
-    Words(service, moods_of(bundle), max_body_bytes),
+    Sound(
+        service,
+        listener,
+        settings.max_audio_bytes,
+        settings.audio_queue,
+        metrics=operations.metrics.encoder("audio"),
+    ),
+    Words(service, moods_of(bundle, operations.metrics.encoder("text")), max_body_bytes),
 ]
-app = create_app(service, max_body_bytes, features, music_url)
+app = create_app(service, max_body_bytes, features, music_url, operations)
 # Lambda freezes a process between events: there is no start-up or shutdown to run.
 handler = Mangum(app, lifespan="off")

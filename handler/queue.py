@@ -30,6 +30,11 @@ class WorkQueue:
         self._held = 0
 
     @property
+    def limit(self) -> int:
+        """How many may."""
+        return self._limit
+
+    @property
     def held(self) -> int:
         """How many calls run or wait."""
         return self._held

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from embed.catalogue import Song
 from handler.answers import expect_json, json_answer
 from handler.asgi import read_body
-from handler.documentation import Route, body, parameters
+from handler.documentation import M3U8, NOT_FOUND, Route, body, parameters
 from handler.lists.files import Files
 from handler.lists.formats import playlist_type
 from handler.parse import parse_recommend, parse_songs
@@ -57,7 +57,7 @@ class Routes:
     def routes(self) -> list[Route]:
         """All of them, documented."""
         recommend = {200: RecommendResponse} | dict.fromkeys(
-            (400, 404, 413, 415, 422), RecommendResponse
+            (400, 404, 413, 415, 422, 500, 503), RecommendResponse
         )
         return [
             Route("GET", "/health", self.health, "What is served", {200: HealthResponse}),
@@ -65,8 +65,10 @@ class Routes:
             Route("GET", "/readyz", self.readyz, "Whether it can answer", {200: StatusResponse}),
             Route(
                 *("GET", "/songs", self.songs, "Names of songs, in order, a page at a time"),
-                {200: SongsResponse, 422: ErrorResponse},
+                {200: SongsResponse, 422: ErrorResponse, 503: ErrorResponse},
                 {"parameters": parameters(SongsQuery)},
+                examples={422: {"error": "limit: '0', expected a whole number from 1 to 1,000"}},
+                tag="songs",
             ),
             Route(
                 *("POST", "/recommend", self.recommend),
@@ -75,6 +77,9 @@ class Routes:
                 {"requestBody": body(RecommendRequest)},
                 asked=RecommendRequest,
                 nothing=NO_SONGS,
+                examples={404: NO_SONGS | NOT_FOUND},
+                contents={200: M3U8},
+                tag="songs",
             ),
         ]
 

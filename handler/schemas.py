@@ -5,7 +5,7 @@ Each field's description is what an error names as expected, and what /docs show
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -87,6 +87,11 @@ class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
+def example(value: dict[str, Any]) -> ConfigDict:
+    """The settings of a model whose example in /docs is ``value``."""
+    return ConfigDict(json_schema_extra={"examples": [value]})
+
+
 class Recommendation(_Answer):
     """A song and its cosine similarity to the query, to 4 decimals."""
 
@@ -96,6 +101,14 @@ class Recommendation(_Answer):
 
 class RecommendResponse(_Answer):
     """Songs by similarity, down, then by name. What is optional is absent when empty."""
+
+    model_config = example(
+        {
+            "matched": "LEEAAV - IN THIS DARK",
+            "recommendations": [{"song": "Moderat - A New Error", "similarity": 0.9077}],
+            "error": None,
+        }
+    )
 
     matched: str | list[str] | None = Field(
         description="the song that was meant; a list, in order, for songs; null on an error"
@@ -113,6 +126,10 @@ class RecommendResponse(_Answer):
 class SongsResponse(_Answer):
     """A page of names, by name; ``next_cursor`` is null on the last page."""
 
+    model_config = example(
+        {"songs": ["ABBA - Dancing Queen", "Björk - Army of Me"], "next_cursor": "cm93OjI"}
+    )
+
     songs: list[str]
     next_cursor: str | None
 
@@ -128,6 +145,16 @@ class ModelResponse(_Answer):
 class HealthResponse(_Answer):
     """What is being served; ``model`` is null for imported embeddings."""
 
+    model_config = example(
+        {
+            "status": "ok",
+            "songs_loaded": 48,
+            "model": {"id": "sample", "kind": "sample", "precision": "fp32"},
+            "spec": "5d2f1c0a9b3e",
+            "bundle": "8f14e45fceea",
+        }
+    )
+
     status: str
     songs_loaded: int
     model: ModelResponse | None
@@ -138,10 +165,14 @@ class HealthResponse(_Answer):
 class StatusResponse(_Answer):
     """A probe's answer."""
 
+    model_config = example({"status": "ready"})
+
     status: str
 
 
 class ErrorResponse(_Answer):
     """What was wrong, and what was expected."""
+
+    model_config = example({"error": "'/nope': no such page, see /docs"})
 
     error: str

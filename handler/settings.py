@@ -40,6 +40,8 @@ SETTINGS: Final = (
         "VIBE_MUSIC_URL", "", "http(s):// or file:// address of the music, for playlists (m3u8)"
     ),
     Setting("VIBE_ACCESS_LOG", "off", "on or off: a line for every request"),
+    Setting("VIBE_LOG_FORMAT", "text", "text or json: lines for people, or for what collects them"),
+    Setting("VIBE_REVISION", "unknown", "the commit it was built from; the image sets it"),
 )
 """Every setting, once; the README's table is held equal to this one by a test."""
 
@@ -60,6 +62,8 @@ class Settings:
     shutdown_s: int
     music_url: str | None
     access_log: bool
+    is_log_json: bool
+    revision: str
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -86,6 +90,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         shutdown_s=_number(values, "VIBE_SHUTDOWN_S", 0),
         music_url=_music_url(values, "VIBE_MUSIC_URL"),
         access_log=_choice(values, "VIBE_ACCESS_LOG", {"on": True, "off": False}),
+        is_log_json=_choice(values, "VIBE_LOG_FORMAT", {"text": False, "json": True}),
+        revision=values["VIBE_REVISION"],
     )
 
 

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from embed.sample.songs import write_songs
 from tests import s3
 from tests.albums import Runs, write_album
 from tests.images import TAG, Engine, context_with
+from tests.processes import python
 from tests.serving import named_bundle
 from tests.tiny_model import write_model_bundle
+
+SAMPLE_SONGS = 24
 
 # The same examples on every run, and no time limit: machines that test are busy.
 settings.register_profile("same", derandomize=True, deadline=None, database=None)
@@ -32,6 +36,23 @@ def model_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four short songs. Not to be written to."""
     return write_album(tmp_path_factory.mktemp("album"))
+
+
+@pytest.fixture(scope="session")
+def sample_music(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 of the demo's songs. Not to be written to."""
+    folder = tmp_path_factory.mktemp("sample") / "music"
+    write_songs(folder, SAMPLE_SONGS)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_bundle(sample_music: Path) -> Path:
+    """These songs in a bundle, by the sample model. Not to be written to."""
+    root = sample_music.parent / "bundle"
+    run = python("-m", "embed", sample_music, "--to", root)
+    assert run.returncode == 0, run.stderr
+    return root
 
 
 @pytest.fixture

@@ -124,10 +124,17 @@ def call(
     query: str = "",
     content_type: str | None = "application/json",
     headers: Sequence[tuple[bytes, bytes]] = (),
+    **more_headers: str,
 ) -> Answer:
-    """One request, straight into the application; a ``body`` that is not bytes becomes JSON."""
+    """One request, straight into the application; a ``body`` that is not bytes becomes JSON.
+
+    Its id is always the same, so that equal answers are equal; ``more_headers`` are added, with
+    hyphens for their underscores.
+    """
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = [(b"host", b"test"), *headers]
+    given = {"host": "test", "x_request_id": "test"} | more_headers
+    own = [(name.replace("_", "-").encode(), one.encode()) for name, one in given.items()]
+    headers = [*own, *headers]
     if content_type is not None:
         headers.append((b"content-type", content_type.encode()))
     scope = {

@@ -143,13 +143,13 @@ def test_the_documentation_is_whole(app: App) -> None:
     document = call(app, "GET", "/openapi.json").json
     assert set(document["paths"]) == {
         *("/health", "/livez", "/readyz", "/songs", "/recommend", "/recommend/audio"),
-        *("/playlist", "/similar-pairs", "/recommend/text"),
+        *("/playlist", "/similar-pairs", "/recommend/text", "/version", "/metrics"),
     }
     schemas = document["components"]["schemas"]
     names = {reference.rpartition("/")[2] for reference in references(document)}
     assert names == set(schemas)
     assert set(document["paths"]["/recommend"]["post"]["responses"]) == {
-        *("200", "400", "404", "413", "415", "422")
+        *("200", "400", "404", "405", "413", "415", "422", "500", "503")
     }
     page = call(app, "GET", "/docs")
     assert (page.status, page.content_type) == (200, "text/html; charset=utf-8")

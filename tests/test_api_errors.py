@@ -204,6 +204,18 @@ def test_every_error_of_ours_has_a_status(error: VibeError, status: int) -> None
     assert (answer.status, answer.json) == (status, {**FIELDS, "error": str(error)})
 
 
-def test_an_error_that_is_not_ours_is_not_hidden() -> None:
-    with pytest.raises(ZeroDivisionError):
-        call(create_app(Silent(ZeroDivisionError())), "POST", "/recommend", {"song": "a"})
+def test_an_error_that_is_not_ours_tells_the_client_nothing_but_where_to_look(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = create_app(Silent(ZeroDivisionError("secret")))
+    answer = call(app, "POST", "/recommend", {"song": "a"}, x_request_id="id-1")
+    assert (answer.status, answer.content_type) == (500, "application/json")
+    assert answer.json == {
+        **FIELDS,
+        "error": "internal error; the log tells more of request id-1",
+    }
+    assert answer.headers["x-request-id"] == "id-1"
+    [record] = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.exc_info is not None
+    assert str(record.exc_info[1]) == "secret"

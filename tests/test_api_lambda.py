@@ -58,9 +58,16 @@ def test_status_body_and_type_are_uvicorns(
     body = answer["body"].encode()
     if answer["isBase64Encoded"]:
         body = base64.b64decode(body)
-    if asked.path == "/health":
+    wanted = asked.headers.get("x-request-id")
+    ids = [headers["x-request-id"] for headers in (response.headers, answer["headers"])]
+    assert ids == [wanted, wanted] if wanted else ids[0] != ids[1]
+    if asked.path in ("/health", "/version"):
         # The process tells its bundle's version; the application made here has none.
         assert json.loads(body).keys() == json.loads(expected[1]).keys()
+        return
+    if (asked.method, asked.path) == ("GET", "/metrics"):
+        # Another process, other figures: of the same names.
+        assert _names(body) == _names(expected[1])
         return
     found = (answer["statusCode"], body, answer["headers"].get("content-type"))
     if expected[2] is None:  # Mangum names a type even where there is no body
@@ -69,3 +76,8 @@ def test_status_body_and_type_are_uvicorns(
     else:
         assert found == expected
     assert expected[0] < 500
+
+
+def _names(figures: bytes) -> list[str]:
+    lines = figures.decode().splitlines()
+    return [line for line in lines if line.startswith(("# HELP vibe_", "# TYPE vibe_"))]

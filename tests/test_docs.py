@@ -18,7 +18,10 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = [ROOT / "README.md", ROOT / "embed/sample/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-COMMANDS = ("import", "push", "pull", "list", "rollback", "playlist", "similar-pairs")
+COMMANDS = (
+    *("import", "push", "pull", "list", "rollback"),
+    *("info", "similar", "verify", "playlist", "similar-pairs"),
+)
 
 
 def commands(text: str) -> list[str]:

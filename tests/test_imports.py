@@ -29,6 +29,8 @@ OWNERS = {
     "starlette": ["handler/"],
     "pydantic": ["handler/"],
     "mangum": ["handler/"],
+    "prometheus_client": ["handler/operations/exposition.py"],
+    "pythonjsonlogger": ["handler/operations/logs.py"],
     "uvicorn": ["handler/"],
     "python_multipart": ["handler/sound/"],
     "onnxruntime": ["embed/encoder.py", "export/"],
@@ -73,6 +75,7 @@ KNOW_NOTHING_OF_AUDIO = [
 HEAVY = [
     *("onnxruntime", "soundfile", "av", "soxr", "mutagen", "torch", "transformers"),
     *("boto3", "botocore", "tokenizers", "huggingface_hub"),
+    *("prometheus_client", "pythonjsonlogger"),
 ]
 
 
@@ -212,6 +215,7 @@ def _command(*arguments: str) -> str:
         *([command, "--help"] for command in ("push", "pull", "list", "rollback")),
         *([command, "--help"] for command in ("playlist", "similar-pairs")),
         ["playlist", "x", "--from", "y"],
+        *([command, "--help"] for command in ("info", "similar", "verify")),
         *(["x", "--to", "y", "--windows", "0"], ["push", "x", "s3:/y"], ["x", "--to", "s3://Y"]),
     ],
     ids=" ".join,
@@ -258,11 +262,25 @@ def test_local_stores_need_no_boto3(tmp_path):
     ).read_bytes()
 
 
-def test_lists_need_no_model(tmp_path):
+def test_questions_about_a_bundle_load_no_model(tmp_path):
     test_an_import_loads_no_decoder_and_no_model(tmp_path)
-    for arguments in (["playlist", "--song", "a"], ["similar-pairs"]):
+    for arguments in (
+        *(["list"], ["info"], ["similar", "a"], ["verify"]),
+        *(["playlist", "--song", "a"], ["similar-pairs"]),
+    ):
         command, *rest = arguments
         assert _loaded(_command(command, str(tmp_path / "b"), *rest)) == set()
+
+
+def test_the_first_scrape_loads_prometheus_and_no_start(tmp_path):
+    test_an_import_loads_no_decoder_and_no_model(tmp_path)
+    loaded = _loaded(f"""
+        import os
+        os.environ |= {{"VIBE_BUNDLE": {str(tmp_path / "b")!r}, "VIBE_LOG_FORMAT": "json"}}
+        import handler.main
+        handler.main.operations.exposition()
+        """)
+    assert loaded == {"prometheus_client", "pythonjsonlogger"}
 
 
 def test_an_s3_store_where_boto3_is_missing_is_one_line(tmp_path):

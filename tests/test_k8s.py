@@ -128,6 +128,13 @@ def test_probes_ask_what_the_api_answers(probe: str, path: str) -> None:
     assert path in create_app(Silent()).openapi()["paths"]
 
 
+def test_prometheus_is_led_to_what_the_api_answers() -> None:
+    annotations = pod_template(deployment())["metadata"]["annotations"]
+    assert annotations["prometheus.io/scrape"] == "true"
+    assert annotations["prometheus.io/port"] == str(port())
+    assert annotations["prometheus.io/path"] in create_app(Silent()).openapi()["paths"]
+
+
 def test_a_slow_start_has_a_minute_and_a_hang_ends_in_half_of_one() -> None:
     startup, liveness = container()["startupProbe"], container()["livenessProbe"]
     assert startup["periodSeconds"] * startup["failureThreshold"] == 60

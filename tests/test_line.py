@@ -14,19 +14,15 @@ from pathlib import Path
 import pytest
 
 from embed.bundle import open_bundle
-from embed.sample.songs import write_songs
+from tests.conftest import SAMPLE_SONGS
 
 STYLES = 8
-SONGS = 24
+SONGS = SAMPLE_SONGS
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("line")
-    write_songs(root / "music", SONGS)
-    run = embed(root / "music", root / "bundle")
-    assert run.returncode == 0, run.stderr
-    return root / "bundle"
+def bundle(sample_bundle: Path) -> Path:
+    return sample_bundle
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,8 @@ def test_the_bundle_is_all_that_is_needed() -> None:
         shutdown_s=10,
         music_url=None,
         access_log=False,
+        is_log_json=False,
+        revision="unknown",
     )
 
 
@@ -42,6 +44,8 @@ def test_every_setting_can_be_set() -> None:
         "VIBE_SHUTDOWN_S": "0",
         "VIBE_MUSIC_URL": "https://music.example/",
         "VIBE_ACCESS_LOG": "on",
+        "VIBE_LOG_FORMAT": "json",
+        "VIBE_REVISION": "3d0d5fd",
         "PATH": "/bin",
     }
     assert read_settings(environment) == Settings(
@@ -57,6 +61,8 @@ def test_every_setting_can_be_set() -> None:
         0,
         "https://music.example/",
         True,
+        True,
+        "3d0d5fd",
     )
     names = {setting.name for setting in SETTINGS}
     assert names == environment.keys() - {"PATH"}
@@ -87,6 +93,7 @@ def test_every_setting_can_be_set() -> None:
                 *("https://host/a b", "https://host/\n#EXTINF", "http://[::1", "javascript:x"),
             )
         ),
+        ("VIBE_LOG_FORMAT", "JSON", "VIBE_LOG_FORMAT: 'JSON', expected text or json"),
     ],
 )
 def test_what_makes_no_sense_is_refused(name: str, value: str, message: str) -> None:

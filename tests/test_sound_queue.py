@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from handler.app import create_app
+from handler.operations.metrics import EncoderMetrics
 from handler.sound.routes import Sound
 from tests.serving import call
 from tests.uploads import Holding, Near, Reader, app_with, upload
@@ -27,6 +29,26 @@ def test_when_all_places_are_taken_the_next_is_told_when_to_come_back() -> None:
         ear.go.set()
         assert [answer.status for answer in await asyncio.gather(*first)] == [200, 200]
         assert (await upload(app, [b"x"], content_type="audio/ogg")).status == 200
+
+    asyncio.run(scene())
+
+
+def test_the_metrics_tell_of_places_and_of_those_refused() -> None:
+    async def scene() -> None:
+        ear, metrics = Holding(), EncoderMetrics()
+        sound = Sound(Near(), ear, 1_000, 1, metrics=metrics)
+        app = create_app(Near(), features=[sound])
+        assert (metrics.depth(), metrics.limit) == (0, 1)
+        held = asyncio.create_task(upload(app, [b"x"], content_type="audio/ogg"))
+        while not ear.heard:
+            await asyncio.sleep(0)
+        assert metrics.depth() == 1
+        await upload(app, [b"x"], content_type="audio/ogg")
+        ear.go.set()
+        await held
+        assert (metrics.depth(), metrics.rejections) == (0, 1)
+        assert sum(metrics.durations.counts) == 1
+        assert metrics.durations.total_s > 0
 
     asyncio.run(scene())
 
@@ -83,9 +105,9 @@ def test_the_route_says_all_that_it_takes_and_answers() -> None:
     operation = call(app_with(Reader()), "GET", "/openapi.json").json
     operation = operation["paths"]["/recommend/audio"]["post"]
     assert set(operation["responses"]) == {
-        *("200", "400", "408", "413", "415", "422", "501", "503")
+        *("200", "400", "405", "408", "413", "415", "422", "500", "501", "503")
     }
-    assert operation["responses"]["503"]["headers"].keys() == {"Retry-After"}
+    assert "Retry-After" in operation["responses"]["503"]["headers"]
     assert operation["requestBody"]["content"].keys() >= {"multipart/form-data", "audio/*"}
     named = {parameter["name"]: parameter["in"] for parameter in operation["parameters"]}
     assert named.items() >= {"top_k": "query", "exclude": "query"}.items()

@@ -84,7 +84,7 @@ def test_a_life(tmp_path, store):
         (["pull", "STORE", "new", "--version", "ab"], "no version begins with ab"),
         (["rollback", "STORE"], "Missing argument 'VERSION'"),
         (["rollback", "STORE", "ab"], "no version begins with ab"),
-        (["list"], "Missing argument 'STORE'"),
+        (["list"], "Missing argument 'PLACE'"),
     ],
 )
 def test_wrong_use_is_2_and_says_why_in_one_line(tmp_path, arguments, words):

@@ -1,6 +1,6 @@
-"""``python -m embed push``, ``pull``, ``list`` and ``rollback``: arguments and words only.
+"""``python -m embed push``, ``pull`` and ``rollback``: arguments and words only.
 
-What programs read goes to standard output (the version, the list), the rest to standard error.
+What programs read goes to standard output (the version), the rest to standard error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from embed.arguments import PlaceType
 
 if TYPE_CHECKING:
     from embed.store.place import Place
-    from embed.store.versions import Version
 
 _BUNDLE: Final = click.Path(path_type=Path)
 _STORE: Final = PlaceType()
@@ -64,19 +63,6 @@ def pull_command(store: Place, bundle: Path, version: str | None) -> None:
     click.echo(done.version)
 
 
-@click.command("list", short_help="The versions in a store, the newest first.")
-@click.argument("store", type=_STORE)
-def list_command(store: Place) -> None:
-    """Every version in STORE: its digest, when it was pushed, songs, model, which is latest."""
-    from embed.store.versions import open_store  # noqa: PLC0415
-
-    versions = open_store(store).versions()
-    if not versions:
-        _tell(f"{store}: no versions")
-    for version in versions:
-        click.echo(_line(version))
-
-
 @click.command("rollback", short_help="Make an older version the latest.")
 @click.argument("store", type=_STORE)
 @click.argument("version")
@@ -92,17 +78,7 @@ def rollback_command(store: Place, version: str) -> None:
     click.echo(now)
 
 
-COMMANDS: Final = (push_command, pull_command, list_command, rollback_command)
-
-
-def _line(version: Version) -> str:
-    pushed = version.pushed.strftime("%Y-%m-%d %H:%M:%SZ")
-    mark = "  latest" if version.is_latest else ""
-    if version.manifest is None:
-        return f"{version.digest}  {pushed}  damaged: {version.problem}{mark}"
-    model = version.manifest.model
-    name = "no model" if model is None else f"{model.id} ({model.precision})"
-    return f"{version.digest}  {pushed}  {version.manifest.songs:>7} songs  {name}{mark}"
+COMMANDS: Final = (push_command, pull_command, rollback_command)
 
 
 def _tell(line: str) -> None:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from handler.answers import expect_json, json_answer
 from handler.asgi import read_body
-from handler.documentation import Route, body, parameters
+from handler.documentation import M3U8, NOT_FOUND, Route, body, parameters
 from handler.lists.files import Files
 from handler.lists.formats import playlist_type
 from handler.lists.lists import Lists
@@ -44,7 +44,7 @@ class ListRoutes:
     def routes(self) -> list[Route]:
         """All of them, documented."""
         playlist = {200: PlaylistResponse} | dict.fromkeys(
-            (400, 404, 413, 415, 422), PlaylistResponse
+            (400, 404, 413, 415, 422, 500, 503), PlaylistResponse
         )
         return [
             Route(
@@ -54,12 +54,17 @@ class ListRoutes:
                 {"requestBody": body(PlaylistRequest)},
                 asked=PlaylistRequest,
                 nothing=NO_PLAYLIST,
+                examples={404: NO_PLAYLIST | NOT_FOUND},
+                contents={200: M3U8},
+                tag="songs",
             ),
             Route(
                 *("GET", "/similar-pairs", self.pairs),
                 "Songs that the catalogue may hold twice, a page at a time",
-                {200: PairsResponse, 422: ErrorResponse},
+                {200: PairsResponse, 422: ErrorResponse, 503: ErrorResponse},
                 {"parameters": parameters(PairsQuery)},
+                examples={422: {"error": "limit: '0', expected a whole number from 1 to 200"}},
+                tag="songs",
             ),
         ]
 

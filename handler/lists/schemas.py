@@ -19,6 +19,7 @@ from handler.schemas import (
     MAX_SEEDS,
     NOT_LIKE,
     Name,
+    example,
 )
 
 MAX_PAIRS: Final = 200
@@ -101,6 +102,17 @@ class ListedSong(_Answer):
 class PlaylistResponse(_Answer):
     """Songs in the order they are to be heard. What is optional is absent when empty."""
 
+    model_config = example(
+        {
+            "matched": ["LEEAAV - IN THIS DARK", "Moderat - A New Error"],
+            "songs": [
+                {"song": "LEEAAV - IN THIS DARK", "similarity": None},
+                {"song": "Moderat - A New Error", "similarity": 0.9077},
+            ],
+            "error": None,
+        }
+    )
+
     matched: list[str] = Field(description="the songs that were meant, in order; [] on an error")
     songs: list[ListedSong]
     error: str | None
@@ -130,6 +142,26 @@ class SongPair(_Answer):
 
 class PairsResponse(_Answer):
     """A page of pairs; any but the last may be short, or empty: go on while there is a cursor."""
+
+    model_config = example(
+        {
+            "pairs": [
+                {
+                    "kind": "remaster",
+                    "similarity": 0.9912,
+                    "songs": [
+                        {"song": "ABBA - SOS", "path": "a/SOS.flac", "duration_s": 202.5},
+                        {
+                            "song": "ABBA - SOS (2001 Remaster)",
+                            "path": "b/SOS.flac",
+                            "duration_s": 203.1,
+                        },
+                    ],
+                }
+            ],
+            "next_cursor": None,
+        }
+    )
 
     pairs: list[SongPair]
     next_cursor: str | None

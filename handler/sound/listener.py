@@ -13,7 +13,7 @@ from embed.bundle import Bundle
 from embed.cores import available_cores
 from embed.index import Vectors
 from embed.manifest import MODEL_FILE
-from handler.sound.errors import NoModelError
+from handler.errors import LackingError
 
 if TYPE_CHECKING:
     from embed.clip import Clips
@@ -29,10 +29,10 @@ class Listener:
         self._opening = threading.Lock()
 
     def expect_model(self) -> None:
-        """Raises NoModelError when there is nothing that a clip could be embedded by."""
+        """Raises LackingError when there is nothing that a clip could be embedded by."""
         manifest = self._bundle.manifest
         if manifest.model is None or manifest.spec is None:
-            raise NoModelError(
+            raise LackingError(
                 "the bundle holds no model (its embeddings were imported), so that a clip cannot "
                 "be compared with its songs; embed them with python -m embed"
             )

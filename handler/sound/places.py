@@ -15,14 +15,22 @@ class Places:
     def __init__(self, count: int) -> None:
         self._count = count
         # Not asyncio's: under Lambda each event may come with a loop of its own.
-        self._free = threading.BoundedSemaphore(count)
+        self._lock = threading.Lock()
+        self._busy = 0
+
+    def busy(self) -> int:
+        """How many are taken now."""
+        return self._busy
 
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Hold a place. Raises BusyError when there is none."""
-        if not self._free.acquire(blocking=False):
-            raise BusyError(f"{self._count} clips are waiting already; try again in a moment")
+        with self._lock:
+            if self._busy >= self._count:
+                raise BusyError(f"{self._count} clips are waiting already; try again in a moment")
+            self._busy += 1
         try:
             yield
         finally:
-            self._free.release()
+            with self._lock:
+                self._busy -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
@@ -13,6 +14,8 @@ from starlette.responses import Response
 from embed.index import Vectors
 from handler.answers import json_answer
 from handler.documentation import Route, parameters
+from handler.errors import BusyError
+from handler.operations.metrics import EncoderMetrics
 from handler.parse import parse_query
 from handler.routes import NO_SONGS
 from handler.schemas import RecommendResponse, Wanted
@@ -32,6 +35,21 @@ _BODY: Final[dict[str, Any]] = {
         "audio/*": {"schema": _CLIP},
         "application/octet-stream": {"schema": _CLIP},
     },
+}
+_EXAMPLE: Final[Answer] = {
+    "matched": None,
+    "recommendations": [{"song": "Moderat - A New Error", "similarity": 0.8213}],
+    "error": None,
+}
+_ERRORS: Final = {
+    400: "body: not multipart/form-data: it ends before its last boundary",
+    408: "body: not here after 300 s",
+    413: "body: longer than 25000000 bytes",
+    415: f"content-type: 'text/plain', expected audio/* or {FORM} with one field, file",
+    422: "file: empty (0 bytes), expected an audio file",
+    501: "the bundle holds no model (its embeddings were imported), so that a clip cannot be "
+    "compared with its songs; embed them with python -m embed",
+    503: "4 clips are waiting already; try again in a moment",
 }
 _RETRY_AFTER: Final = {
     "description": "Seconds after which to try again, when all places were taken",
@@ -56,20 +74,28 @@ class Ear(Protocol):
 
 class Sound:
     """Over ``service``; so many clips at a time (``queue``) of ``max_bytes`` each, which may take
-    ``upload_s`` to arrive."""
+    ``upload_s`` to arrive; ``metrics`` are told of them."""
 
     def __init__(
-        self, service: Near, ear: Ear, max_bytes: int, queue: int, upload_s: float = UPLOAD_S
+        self,
+        service: Near,
+        ear: Ear,
+        max_bytes: int,
+        queue: int,
+        upload_s: float = UPLOAD_S,
+        metrics: EncoderMetrics | None = None,
     ) -> None:
         self._service = service
         self._ear = ear
         self._max_bytes = max_bytes
         self._places = Places(queue)
         self._upload_s = upload_s
+        self._metrics = metrics or EncoderMetrics()
+        self._metrics.queue(self._places.busy, queue)
 
     def routes(self) -> list[Route]:
         """The one there is, documented."""
-        answers = dict.fromkeys((200, 400, 408, 413, 415, 422, 501, 503), RecommendResponse)
+        answers = dict.fromkeys((200, 400, 408, 413, 415, 422, 500, 501, 503), RecommendResponse)
         takes = {
             "parameters": parameters(Wanted),
             "requestBody": _BODY,
@@ -81,6 +107,11 @@ class Sound:
                 answers,
                 takes,
                 nothing=NO_SONGS,
+                examples={
+                    200: _EXAMPLE,
+                    **{status: _failed(one) for status, one in _ERRORS.items()},
+                },
+                tag="songs",
             )
         ]
 
@@ -90,9 +121,19 @@ class Sound:
         wanted = parse_query(parse_qsl(text, keep_blank_values=True), Wanted)
         self._ear.expect_model()
         check_upload(request, self._max_bytes)
-        with self._places.taken():
-            async with spooled(request, self._max_bytes, self._upload_s) as clip:
-                query = await self._ear.embedding(clip)
+        try:
+            with self._places.taken():
+                async with spooled(request, self._max_bytes, self._upload_s) as clip:
+                    started = perf_counter()
+                    query = await self._ear.embedding(clip)
+                    self._metrics.encoded(perf_counter() - started)
+        except BusyError:
+            self._metrics.rejected()
+            raise
         if self._service.is_quick:
             return json_answer(self._service.near(query, wanted))
         return json_answer(await to_thread.run_sync(self._service.near, query, wanted))
+
+
+def _failed(error: str) -> Answer:
+    return {**NO_SONGS, "error": error}

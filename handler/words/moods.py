@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from embed.bundle import Bundle
 from embed.manifest import TEXT_FILE, TOKENIZER_FILE, ModelInfo
-from handler.errors import LackingError
+from handler.errors import BusyError, LackingError
+from handler.operations.metrics import EncoderMetrics
 from handler.queue import WorkQueue
 
 Vector = NDArray[np.float32]
@@ -37,10 +39,16 @@ class Moods:
     """What texts mean; ``load`` makes the encoder, once, when a text is first asked for."""
 
     def __init__(
-        self, load: Callable[[], Encodes], queue: WorkQueue | None = None, kept: int = KEPT
+        self,
+        load: Callable[[], Encodes],
+        queue: WorkQueue | None = None,
+        kept: int = KEPT,
+        metrics: EncoderMetrics | None = None,
     ) -> None:
         self._load = load
-        self._queue = queue or WorkQueue("words", WORKERS, WAITING)
+        self._queue = work = queue or WorkQueue("words", WORKERS, WAITING)
+        self._metrics = metrics or EncoderMetrics()
+        self._metrics.queue(lambda: work.held, work.limit)
         self._kept = kept
         self._encoder: Encodes | None = None
         self._loading = threading.Lock()
@@ -56,7 +64,7 @@ class Moods:
         known = {text: self._recent[text] for text in texts if text in self._recent}
         unknown = [text for text in dict.fromkeys(texts) if text not in known]
         if unknown:
-            found = await self._queue.run(self._embed, unknown)
+            found = await self._measured(unknown)
             known |= dict(zip(unknown, found, strict=True))
         for text in texts:  # only ever from the event loop's thread: no lock
             self._recent[text] = known[text]
@@ -65,6 +73,16 @@ class Moods:
             self._recent.popitem(last=False)
         return [known[text] for text in texts]
 
+    async def _measured(self, texts: Sequence[str]) -> list[Vector]:
+        started = time.perf_counter()
+        try:
+            found = await self._queue.run(self._embed, texts)
+        except BusyError:
+            self._metrics.rejected()
+            raise
+        self._metrics.encoded(time.perf_counter() - started)
+        return found
+
     def _embed(self, texts: Sequence[str]) -> list[Vector]:
         with self._loading:
             if self._encoder is None:
@@ -72,7 +90,7 @@ class Moods:
         return [self._encoder.embed(text) for text in texts]
 
 
-def moods_of(bundle: Bundle) -> Moods | LackingError:
+def moods_of(bundle: Bundle, metrics: EncoderMetrics | None = None) -> Moods | LackingError:
     """The texts of a bundle's text tower; the error to answer with where it has none."""
     model = bundle.manifest.model
     if model is None or model.text is None:
@@ -84,7 +102,7 @@ def moods_of(bundle: Bundle) -> Moods | LackingError:
 
         return TextEncoder(bundle.file(TEXT_FILE), bundle.file(TOKENIZER_FILE))
 
-    return Moods(load)
+    return Moods(load, metrics=metrics)
 
 
 def _remedy(model: ModelInfo | None) -> str:

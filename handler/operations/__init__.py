@@ -1,0 +1,1 @@
+"""What operators need: metrics, logs, request ids, and which version this is."""

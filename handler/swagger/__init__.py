@@ -1,0 +1,1 @@
+"""/docs: Swagger UI from our own host, under a strict Content-Security-Policy."""
