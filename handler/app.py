@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-
 from handler.answers import error_answers, with_errors
 from handler.asgi import App
 from handler.documentation import Route
 from handler.lists.files import Files
 from handler.routes import Api, Routes
+from handler.web.page import Page
 
 
 class Feature(Protocol):
@@ -27,9 +25,10 @@ def create_app(
     features: Sequence[Feature] = (),
     music_url: str | None = None,
 ) -> App:
-    """The API over ``service``, and what ``features`` add; a POST body may be
+    """The API over ``service``, the page, and what ``features`` add; a POST body may be
     ``max_body_bytes`` long, and songs lie below ``music_url`` (see ``Files``)."""
-    parts: list[Feature] = [Routes(service, max_body_bytes, Files(music_url)), *features]
+    own: list[Feature] = [Routes(service, max_body_bytes, Files(music_url)), Page()]
+    parts = [*own, *features]
     routes = [route for part in parts for route in part.routes()]
     answer_error = error_answers({route.path: route.nothing for route in routes})
     models = {model for route in routes for model in route.models}
@@ -42,9 +41,4 @@ def create_app(
     for route in routes:
         endpoint = with_errors(route.endpoint, answer_error)
         app.direct(route.method, route.path, endpoint, route.documentation())
-    app.direct("GET", "/", _to_docs, {"include_in_schema": False})
     return app
-
-
-async def _to_docs(request: Request) -> Response:  # noqa: ARG001
-    return RedirectResponse("/docs")

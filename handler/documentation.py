@@ -17,7 +17,8 @@ class Route:
     """A route; ``answers`` are its models by status, ``takes`` its parameters or its body.
 
     ``asked`` is the model that ``takes`` refers to. ``nothing`` are the fields of a good answer
-    as an error shows them, beside ``error``.
+    as an error shows them, beside ``error``. A route that is not ``is_documented`` is not in
+    /docs: the page's own files.
     """
 
     method: str
@@ -28,6 +29,7 @@ class Route:
     takes: dict[str, Any] | None = None
     asked: type[BaseModel] | None = None
     nothing: Mapping[str, Any] = field(default_factory=dict)
+    is_documented: bool = True
 
     @property
     def models(self) -> set[type[BaseModel]]:
@@ -36,6 +38,8 @@ class Route:
 
     def documentation(self) -> dict[str, Any]:
         """What ``FastAPI.add_api_route`` takes to document it."""
+        if not self.is_documented:
+            return {"include_in_schema": False}
         responses = {
             status: {"description": HTTPStatus(status).phrase, "content": _content(model)}
             for status, model in self.answers.items()

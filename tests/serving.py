@@ -16,7 +16,9 @@ from starlette.types import ASGIApp, Message
 
 from embed.assemble import stage_songs
 from embed.catalogue import Song, song_id
-from embed.manifest import MODEL_FILE, ModelInfo
+from embed.clips import PREVIEWS_FILE, write_clips
+from embed.manifest import CATALOGUE_FILE, MODEL_FILE, VECTORS_FILE, ModelInfo
+from embed.songmap import stage_map
 from embed.spec import EMBEDDING_SIZE, FrontEnd, Spec
 from embed.writer import BundleWriter
 from tests.tiny_model import tiny_model
@@ -84,15 +86,22 @@ def write_bundle(
     by_id = {one.id: vector for one, vector in zip(songs, vectors, strict=True)}
     with BundleWriter(root) as writer:
         stage_songs(writer, songs, spec, lambda one: by_id[one.id])
+        stage_map(writer, writer.stage(CATALOGUE_FILE), writer.stage(VECTORS_FILE))
         writer.stage(MODEL_FILE).write_bytes(model)
         writer.commit(model=info, spec=spec, songs=len(songs))
     return root
 
 
 def named_bundle(root: Path) -> Path:
-    """A bundle of ``NAMES`` with random embeddings, and a model that works."""
+    """A bundle of ``NAMES`` with random embeddings, a model that works, and bytes to play for the
+    first song."""
     songs = [song(name) for name in NAMES]
-    return write_bundle(root, songs, random_vectors(len(NAMES)), model=tiny_model())
+    write_bundle(root, songs, random_vectors(len(NAMES)), model=tiny_model())
+    with BundleWriter(root) as writer:
+        assert writer.previous is not None
+        write_clips(writer.stage(PREVIEWS_FILE), [(songs[0].sha256, bytes(range(256)) * 8)])
+        writer.commit(model=writer.previous.model, spec=writer.previous.spec, songs=len(songs))
+    return root
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +129,9 @@ def call(
 ) -> Answer:
     """One request, straight into the application; a ``body`` that is not bytes becomes JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = [(b"host", b"test"), *headers]
+    sent_headers = [(b"host", b"test"), *headers]
     if content_type is not None:
-        headers.append((b"content-type", content_type.encode()))
+        sent_headers.append((b"content-type", content_type.encode()))
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -133,7 +142,7 @@ def call(
         "raw_path": path.encode(),
         "query_string": query.encode(),
         "root_path": "",
-        "headers": headers,
+        "headers": sent_headers,
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
