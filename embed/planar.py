@@ -145,11 +145,16 @@ def _embedded(scores: Scores, start: Points, *, is_new: bool) -> Points:
     From components (``is_new``) it begins with exaggeration, which gathers what belongs
     together; from an older map that is done already, and would stir it up.
     """
-    # 200 MB with SciPy and scikit-learn, which a small folder never needs.
-    from openTSNE import TSNEEmbedding  # noqa: PLC0415
-    from openTSNE.affinity import PerplexityBasedNN  # noqa: PLC0415
-    from openTSNE.initialization import rescale  # noqa: PLC0415
-    from openTSNE.nearest_neighbors import PrecomputedNeighbors  # noqa: PLC0415
+    try:
+        # 200 MB with SciPy and scikit-learn, which a small folder never needs.
+        from openTSNE import TSNEEmbedding  # noqa: PLC0415
+        from openTSNE.affinity import PerplexityBasedNN  # noqa: PLC0415
+        from openTSNE.initialization import rescale  # noqa: PLC0415
+        from openTSNE.nearest_neighbors import PrecomputedNeighbors  # noqa: PLC0415
+    except ImportError:
+        # It has no wheels for Linux on ARM, where our images run too: a plainer map, or the old
+        # one with all songs placed, is better than none.
+        return start.astype(np.float32)
 
     perplexity = min(PERPLEXITY, (len(scores) - 1) / 3)
     rows, distances = _others(scores, min(int(3 * perplexity), len(scores) - 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from embed.planar import LEAST, evenly, lay_out, nearest, place, principal
 from embed.songmap import missing_map, quantised
 from embed.writer import BundleWriter
 from tests.albums import Runs
+from tests.processes import python
 from tests.serving import random_vectors, song, unit, write_bundle
 from tests.tiny_model import write_model_bundle
 
@@ -68,6 +70,22 @@ def test_songs_that_are_all_the_same() -> None:
 def test_many_copies_of_one_song_among_others() -> None:
     vectors = np.concatenate([np.tile(random_vectors(1), (120, 1)), random_vectors(40, seed=1)])
     assert np.isfinite(lay_out(principal(vectors))).all()
+
+
+def test_without_opentsne_two_components_do() -> None:
+    """As on Linux on ARM, for which it has no wheels."""
+    program = """
+        import sys
+        sys.modules["openTSNE"] = None
+        import numpy as np
+        from embed.planar import lay_out
+        scores = np.random.default_rng(0).standard_normal((30, 9)).astype(np.float32)
+        old = np.random.default_rng(1).standard_normal((30, 2)).astype(np.float32)
+        assert np.array_equal(lay_out(scores), scores[:, :2])
+        assert np.array_equal(lay_out(scores, old), old)
+    """
+    run = python("-c", textwrap.dedent(program))
+    assert run.returncode == 0, run.stderr
 
 
 def test_more_songs_than_landmarks() -> None:
