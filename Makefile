@@ -17,7 +17,7 @@ help:  ## This list.
 
 demo: setup  ## Sample songs, embedded and served on PORT (8000); no torch, no download of models.
 	$(PY) -m embed.sample $(DEMO)/music
-	$(PY) -m embed $(DEMO)/music --to $(DEMO)/bundle
+	$(PY) -m embed $(DEMO)/music --to $(DEMO)/bundle --previews
 	$(PY) -m handler --bundle $(DEMO)/bundle --port $(PORT)
 
 setup: $(VENV)/.run  ## What embedding and serving need, in .venv.

@@ -82,6 +82,12 @@ def main() -> None:
     metavar="SECONDS",
     help="Give up on a song that takes longer to fetch and decode. [default: 120]",
 )
+@click.option(
+    "--previews",
+    is_flag=True,
+    help="Keep ten seconds of each song (60 kB) to listen to on the page. Once a bundle has "
+    "them, new songs get theirs.",
+)
 @_WORK
 def folder(
     music: Place,
@@ -90,6 +96,7 @@ def folder(
     windows: Windows | None,
     workers: int | None,
     song_timeout: float | None,
+    previews: bool,
     work: Path | None,
 ) -> None:
     """Embed every song under MUSIC, and write BUNDLE.
@@ -103,7 +110,7 @@ def folder(
     from embed.working import working_copy  # noqa: PLC0415
 
     timeout_s = song_timeout or SONG_TIMEOUT_S
-    options = Options(model, windows, workers, timeout_s, cache=work)
+    options = Options(model, windows, workers, timeout_s, cache=work, previews=previews or None)
     if isinstance(to, S3Url):  # an evicted pod ends like Ctrl-C: its progress is saved
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     with working_copy(to, work, _tell) as copy:
@@ -113,7 +120,7 @@ def folder(
         if not report.in_bundle:
             raise VibeError(f"{music}: no song could be embedded; {to} stays as it was")
         copy.push()
-    sys.exit(_SOME_FAILED if report.failures else _DONE)
+    sys.exit(_SOME_FAILED if report.failures or report.without_preview else _DONE)
 
 
 @click.command("import")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,17 +17,20 @@ from pathlib import Path
 from embed.assemble import stage_songs
 from embed.batch import Batch, Outcome
 from embed.bucket import listed
-from embed.bundle import open_bundle
+from embed.bundle import Bundle, open_bundle
 from embed.catalogue import Song, song_id
+from embed.clips import PREVIEWS_FILE
 from embed.cores import available_cores
 from embed.encoder import Encoder
 from embed.known import KnownEmbeddings
-from embed.manifest import Manifest
+from embed.manifest import CATALOGUE_FILE, VECTORS_FILE, Manifest
 from embed.model import SAMPLE, Model, choose_model
 from embed.prepare import SONG_MEMORY_MIB, SONG_TIMEOUT_S, Work
+from embed.previews import Limits, Previews
 from embed.progress import progress
 from embed.report import Failure, Report
 from embed.scan import SongFile
+from embed.songmap import missing_map, stage_map, stage_missing_map
 from embed.spec import DEFAULT_WINDOWS, Spec, Windows
 from embed.state import STATE_FILE, FileFacts, State
 from embed.store.place import Place
@@ -46,6 +50,7 @@ class Options:
     song_timeout_s: float = SONG_TIMEOUT_S
     song_memory_mib: int = SONG_MEMORY_MIB
     cache: Path | None = None
+    previews: bool | None = None
 
 
 def embed_folder(
@@ -87,7 +92,10 @@ def _embed_songs(
         if todo:
             _embed(todo, known, done, report, partial(_batch, model, spec, options), saved)
         report.in_bundle = len(done)
-        report.changed = bool(done) and _write(writer, model, spec, done, known, report)
+        with _previews(bundle, to, options, done, report) as previews:
+            report.changed = bool(done) and _write(
+                writer, model, spec, done, known, report, previews
+            )
         if done:
             state.committed({song.key for song in songs})
     report.wall_s = time.perf_counter() - report.started
@@ -176,6 +184,20 @@ def _record(outcome: Outcome, known: KnownEmbeddings, report: Report) -> FileFac
     return facts
 
 
+def _previews(
+    bundle: Bundle | None, to: Path, options: Options, done: Done, report: Report
+) -> AbstractContextManager[Previews | None]:
+    """The clips of the songs that are ``done``, if clips are wanted, or there already."""
+    has_some = bundle is not None and PREVIEWS_FILE in bundle.manifest.files
+    if not done or not (has_some if options.previews is None else options.previews):
+        return nullcontext()
+    workers = options.workers or available_cores()
+    limits = Limits(workers, options.song_timeout_s, options.song_memory_mib)
+    previews = Previews(bundle, to)
+    report.without_preview = previews.make({done[song].sha256: song for song in done}, limits)
+    return previews
+
+
 def _write(
     writer: BundleWriter,
     model: Model,
@@ -183,15 +205,25 @@ def _write(
     done: Mapping[SongFile, FileFacts],
     known: KnownEmbeddings,
     report: Report,
+    previews: Previews | None,
 ) -> bool:
-    """Write catalogue and vectors, unless the bundle already holds just these."""
+    """Write catalogue, vectors, map and clips, unless the bundle already holds just these."""
     started = time.perf_counter()
     songs = [_song(file, facts) for file, facts in done.items()]
     report.removed = len(known.paths() - {song.path for song in songs})
     model_stays = writer.previous is not None and writer.previous.model == model.info
-    if model_stays and known.holds_exactly(songs):
+    songs_stay = model_stays and known.holds_exactly(songs)
+    digests = {song.sha256 for song in songs}
+    clips_stay = previews is None or not previews.differ(digests)
+    if songs_stay and clips_stay and not missing_map(writer):
         return False
-    stage_songs(writer, songs, spec, lambda song: known.vector(song.sha256))
+    if not songs_stay:
+        stage_songs(writer, songs, spec, lambda song: known.vector(song.sha256))
+        stage_map(writer, writer.stage(CATALOGUE_FILE), writer.stage(VECTORS_FILE))
+    elif missing_map(writer):
+        stage_missing_map(writer)
+    if previews is not None and not (songs_stay and clips_stay):
+        previews.stage(writer, digests)
     if not model_stays:
         for name, path in model.files.items():
             shutil.copyfile(path, writer.stage(name))

@@ -25,6 +25,7 @@ class Report:
     in_bundle: int = 0
     changed: bool = False
     failures: list[Failure] = field(default_factory=list)
+    without_preview: list[Failure] = field(default_factory=list)
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     started: float = field(default_factory=time.perf_counter)
     wall_s: float = 0.0
@@ -51,6 +52,9 @@ class Report:
         if self.failures:
             lines.append("failed:")
             lines.extend(f"  {failure.key}: {failure.reason}" for failure in self.failures)
+        if self.without_preview:
+            lines.append("without a preview:")
+            lines.extend(f"  {one.key}: {one.reason}" for one in self.without_preview)
         return lines
 
     def _shares(self) -> str:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-
 from handler.answers import error_answers, with_errors
 from handler.asgi import App
 from handler.documentation import Route
@@ -15,6 +12,7 @@ from handler.lists.files import Files
 from handler.operations.routes import Operations
 from handler.routes import Api, Routes
 from handler.swagger.page import Swagger
+from handler.web.page import Page
 
 
 class Feature(Protocol):
@@ -30,11 +28,12 @@ def create_app(
     music_url: str | None = None,
     operations: Operations | None = None,
 ) -> App:
-    """The API over ``service``, and what ``features`` add; a POST body may be
+    """The API over ``service``, the page, and what ``features`` add; a POST body may be
     ``max_body_bytes`` long, and songs lie below ``music_url`` (see ``Files``).
     ``operations`` watches over it, one of its own if None."""
     operations = operations or Operations(service.health())
-    own: list[Feature] = [Routes(service, max_body_bytes, Files(music_url)), operations, Swagger()]
+    names = Routes(service, max_body_bytes, Files(music_url))
+    own: list[Feature] = [names, operations, Swagger(), Page()]
     parts = [*own, *features]
     routes = [route for part in parts for route in part.routes()]
     answer_error = error_answers({route.path: route.nothing for route in routes})
@@ -49,9 +48,4 @@ def create_app(
     for route in routes:
         endpoint = with_errors(route.endpoint, answer_error)
         app.direct(route.method, route.path, endpoint, route.documentation())
-    app.direct("GET", "/", _to_docs, {"include_in_schema": False})
     return app
-
-
-async def _to_docs(request: Request) -> Response:  # noqa: ARG001
-    return RedirectResponse("/docs")

@@ -13,16 +13,21 @@ from pathlib import Path
 from mangum import Mangum
 
 from embed.bundle import Bundle
+from embed.clips import PREVIEWS_FILE, Clips
 from embed.errors import VibeError
 from embed.library import open_songs
+from embed.mapfile import read_map
 from embed.store.cache import local_copy
 from handler.app import Feature, create_app
 from handler.lists.files import Files
 from handler.lists.routes import ListRoutes
 from handler.operations.logs import configure_logs
 from handler.operations.routes import Operations
+from handler.previews.routes import Previews
 from handler.service import About, Service
 from handler.settings import read_settings
+from handler.songmap.atlas import Atlas
+from handler.songmap.routes import SongMap
 from handler.sound.listener import Listener
 from handler.sound.routes import Sound
 from handler.words.moods import moods_of
@@ -49,9 +54,20 @@ def open_service(root: Path) -> tuple[Bundle, Service]:
     return Bundle(root, manifest), Service(catalogue, index, about)
 
 
+def to_look_at(bundle: Bundle, service: Service) -> list[Feature]:
+    """The map of the bundle's songs and their clips, for the page. Raises BundleError."""
+    version = bundle.manifest.version[:_DIGITS]
+    # Not verified: clips are many times larger than all else, and read one by one.
+    has_previews = PREVIEWS_FILE in bundle.manifest.files
+    clips = Clips(bundle.file(PREVIEWS_FILE, verify=False)) if has_previews else None
+    atlas = Atlas(service.library, read_map(bundle), version, has_previews)
+    return [SongMap(atlas), Previews(service.library, clips, version)]
+
+
 try:
     settings = read_settings(os.environ)
     bundle, service = open_service(local_copy(settings.bundle, settings.cache))
+    map_and_clips = to_look_at(bundle, service)
 except (VibeError, OSError) as error:
     print(f"handler: {error}", file=sys.stderr)
     raise SystemExit(2) from None
@@ -70,6 +86,7 @@ features: list[Feature] = [
         metrics=operations.metrics.encoder("audio"),
     ),
     Words(service, moods_of(bundle, operations.metrics.encoder("text")), max_body_bytes),
+    *map_and_clips,
 ]
 app = create_app(service, max_body_bytes, features, music_url, operations)
 # Lambda freezes a process between events: there is no start-up or shutdown to run.

@@ -14,14 +14,19 @@ from numpy.typing import NDArray
 
 from embed.bundle import open_bundle
 from embed.catalogue import Catalogue, Song
+from embed.clips import PREVIEWS_FILE, Clips
 from embed.index import ExactIndex
+from embed.mapfile import read_map
 from embed.names import fold
 from handler.app import create_app
 from handler.asgi import App
 from handler.lists.files import Files
 from handler.lists.routes import ListRoutes
+from handler.previews.routes import Previews
 from handler.schemas import RecommendRequest
 from handler.service import About, Answer, Service
+from handler.songmap.atlas import Atlas
+from handler.songmap.routes import SongMap
 from handler.sound.listener import Listener
 from handler.sound.routes import Sound
 from handler.words.moods import moods_of
@@ -114,9 +119,17 @@ def app_of(bundle: Path, **options: int) -> App:
         ExactIndex(bundle / "vectors.npy"),
         ABOUT,
     )
-    sound = Sound(service, listener_of(bundle), max_bytes=25_000_000, queue=4)
-    words = Words(service, moods_of(open_bundle(bundle)), 65_536)
-    return create_app(service, features=[ListRoutes(service, Files()), sound, words], **options)
+    found = open_bundle(bundle)
+    version, has_previews = found.manifest.version[:12], PREVIEWS_FILE in found.manifest.files
+    clips = Clips(bundle / PREVIEWS_FILE) if has_previews else None
+    features = [
+        ListRoutes(service, Files()),
+        Sound(service, listener_of(bundle), max_bytes=25_000_000, queue=4),
+        Words(service, moods_of(found), 65_536),
+        SongMap(Atlas(service.library, read_map(found), version, has_previews)),
+        Previews(service.library, clips, version),
+    ]
+    return create_app(service, features=features, **options)
 
 
 @cache

@@ -16,7 +16,16 @@ from starlette.types import ASGIApp, Message
 
 from embed.assemble import stage_songs
 from embed.catalogue import Song, song_id
-from embed.manifest import MODEL_FILE, TEXT_FILE, TOKENIZER_FILE, ModelInfo
+from embed.clips import PREVIEWS_FILE, write_clips
+from embed.manifest import (
+    CATALOGUE_FILE,
+    MODEL_FILE,
+    TEXT_FILE,
+    TOKENIZER_FILE,
+    VECTORS_FILE,
+    ModelInfo,
+)
+from embed.songmap import stage_map
 from embed.spec import EMBEDDING_SIZE, FrontEnd, Spec
 from embed.writer import BundleWriter
 from tests.tiny_model import tiny_model
@@ -87,6 +96,7 @@ def write_bundle(
     by_id = {one.id: vector for one, vector in zip(songs, vectors, strict=True)}
     with BundleWriter(root) as writer:
         stage_songs(writer, songs, spec, lambda one: by_id[one.id])
+        stage_map(writer, writer.stage(CATALOGUE_FILE), writer.stage(VECTORS_FILE))
         writer.stage(MODEL_FILE).write_bytes(model)
         if with_text:
             text = write_tiny_text(writer.stage(TEXT_FILE), writer.stage(TOKENIZER_FILE))
@@ -96,10 +106,16 @@ def write_bundle(
 
 
 def named_bundle(root: Path) -> Path:
-    """A bundle of ``NAMES`` with random embeddings, and towers that work."""
+    """A bundle of ``NAMES`` with random embeddings, towers that work, and bytes to play for the
+    first song."""
     songs = [song(name) for name in NAMES]
     vectors = random_vectors(len(NAMES))
-    return write_bundle(root, songs, vectors, model=tiny_model(), with_text=True)
+    write_bundle(root, songs, vectors, model=tiny_model(), with_text=True)
+    with BundleWriter(root) as writer:
+        assert writer.previous is not None
+        write_clips(writer.stage(PREVIEWS_FILE), [(songs[0].sha256, bytes(range(256)) * 8)])
+        writer.commit(model=writer.previous.model, spec=writer.previous.spec, songs=len(songs))
+    return root
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +150,9 @@ def call(
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     given = {"host": "test", "x_request_id": "test"} | more_headers
     own = [(name.replace("_", "-").encode(), one.encode()) for name, one in given.items()]
-    headers = [*own, *headers]
+    sent_headers = [*own, *headers]
     if content_type is not None:
-        headers.append((b"content-type", content_type.encode()))
+        sent_headers.append((b"content-type", content_type.encode()))
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -147,7 +163,7 @@ def call(
         "raw_path": path.encode(),
         "query_string": query.encode(),
         "root_path": "",
-        "headers": headers,
+        "headers": sent_headers,
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }

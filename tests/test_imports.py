@@ -36,7 +36,8 @@ OWNERS = {
     "onnxruntime": ["embed/encoder.py", "export/"],
     "tokenizers": ["embed/text.py"],
     "soundfile": ["embed/decoders.py", "embed/sample/", "export/sample/"],
-    "av": ["embed/ffmpeg.py"],
+    "av": ["embed/ffmpeg.py", "embed/opus.py"],
+    "openTSNE": ["embed/planar.py"],
     "soxr": ["embed/audio.py", "export/sample/"],
     "mutagen": ["embed/decoders.py", "embed/tags.py", "embed/sample/"],
     # S3 is the store's; the comparison invokes a function.
@@ -59,13 +60,13 @@ LAYERS = [
     ["reader", "ffmpeg", "decoders", "audio", "windows", "mel"],
     ["encoder", "text"],
     ["workers", "confine"],
-    ["clip", "prepare", "batch"],
+    ["clip", "prepare", "batch", "opus", "previews"],
     ["pipeline"],
     ["__main__"],
 ]
 
 AUDIO = {"reader", "ffmpeg", "decoders", "audio", "windows", "mel", "encoder"} | {
-    *("tags", "scan", "bucket", "prepare", "batch", "clip", "pipeline"),
+    *("tags", "scan", "bucket", "prepare", "batch", "clip", "pipeline", "opus", "previews"),
 }
 KNOW_NOTHING_OF_AUDIO = [
     *("catalogue", "index", "bundle", "manifest", "writer", "assemble"),
@@ -74,7 +75,7 @@ KNOW_NOTHING_OF_AUDIO = [
 
 HEAVY = [
     *("onnxruntime", "soundfile", "av", "soxr", "mutagen", "torch", "transformers"),
-    *("boto3", "botocore", "tokenizers", "huggingface_hub"),
+    *("boto3", "botocore", "tokenizers", "huggingface_hub", "openTSNE", "sklearn", "scipy"),
     *("prometheus_client", "pythonjsonlogger"),
 ]
 

@@ -1,0 +1,104 @@
+"""Making the map of a bundle's songs, or bringing it up to date.
+
+A map that is there is kept: new songs are placed near those they sound like, and only when
+they are more than a fifth of all is it laid out anew, from where everything lies.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from embed.bundle import open_bundle
+from embed.catalogue import Catalogue
+from embed.manifest import CATALOGUE_FILE, VECTORS_FILE
+from embed.mapfile import MAP_FILE, Map, read_map
+from embed.planar import Points, Rows, Scores, lay_out, place, principal
+from embed.writer import BundleWriter
+
+PLACED_SHARE: Final = 0.2
+"""Of all songs, how many may have been placed before the map is laid out anew."""
+
+_SIDE: Final = 65_535
+
+
+def stage_map(writer: BundleWriter, catalogue: Path, vectors: Path) -> None:
+    """Stage the map of the songs in ``catalogue``, whose embeddings are ``vectors``.
+
+    Raises BundleError when the files are damaged.
+    """
+    keys, spec = _keys(catalogue)
+    known, old = _known(writer, keys, spec)
+    # One thread: how a matrix product is split over cores shows in its last digits, and what
+    # is laid out by them would not be the same on another machine.
+    with threadpool_limits(1):
+        song_map = _brought_up_to_date(principal(np.load(vectors, mmap_mode="r")), known, old)
+    with writer.stage(MAP_FILE).open("wb") as file:
+        np.save(file, song_map, allow_pickle=False)
+
+
+def quantised(points: Points) -> NDArray[np.uint16]:
+    """``points``, float32 ``(songs, 2)``, to one scale on a square of 65,536 × 65,536."""
+    middle = (points.max(axis=0) + points.min(axis=0)) / 2
+    extent = float((points.max(axis=0) - points.min(axis=0)).max()) or 1.0
+    rounded: NDArray[np.uint16] = np.rint(((points - middle) / extent + 0.5) * _SIDE).astype(
+        np.uint16
+    )
+    return rounded
+
+
+def _brought_up_to_date(scores: Scores, known: Rows, old: Map) -> Map:
+    """The map of all songs; ``old`` is that of the ``known`` rows, which may be none."""
+    song_map = np.zeros((len(scores), 3), np.uint16)
+    if len(known) == 0:
+        song_map[:, :2] = quantised(lay_out(scores))
+        return song_map
+    new = np.setdiff1d(np.arange(len(scores)), known)
+    song_map[known] = old
+    if len(new):
+        song_map[new, :2] = np.rint(place(scores[new], scores[known], old[:, :2]))
+        song_map[new, 2] = 1
+    if song_map[:, 2].sum() > PLACED_SHARE * len(scores):
+        song_map[:, :2] = quantised(lay_out(scores, song_map[:, :2].astype(np.float32)))
+        song_map[:, 2] = 0
+    return song_map
+
+
+def _known(writer: BundleWriter, keys: list[str], spec: str | None) -> tuple[Rows, Map]:
+    """Rows of songs that the bundle's map already shows, and what it says of them."""
+    nothing = np.zeros(0, np.int64), np.zeros((0, 3), np.uint16)
+    if writer.previous is None:
+        return nothing
+    bundle = open_bundle(writer.root)
+    old = read_map(bundle)
+    if old is None:
+        return nothing
+    old_keys, old_spec = _keys(bundle.file(CATALOGUE_FILE))
+    if old_spec != spec:
+        return nothing
+    places = {key: row for row, key in enumerate(old_keys)}
+    known = np.array([row for row, key in enumerate(keys) if key in places], np.int64)
+    return known, old[[places[keys[row]] for row in known.tolist()]]
+
+
+def _keys(catalogue: Path) -> tuple[list[str], str | None]:
+    """What tells each song, by row, and their spec: its content, where that is known."""
+    with closing(Catalogue(catalogue)) as songs:
+        return [song.sha256 or song.id for song in songs.songs()], songs.spec_digest
+
+
+def missing_map(writer: BundleWriter) -> bool:
+    """Whether the bundle holds songs, but no map of them."""
+    previous = writer.previous
+    return previous is not None and previous.spec is not None and MAP_FILE not in previous.files
+
+
+def stage_missing_map(writer: BundleWriter) -> None:
+    """Stage the map of the songs that are already in the bundle. Raises BundleError."""
+    bundle = open_bundle(writer.root)
+    stage_map(writer, bundle.file(CATALOGUE_FILE), bundle.file(VECTORS_FILE))

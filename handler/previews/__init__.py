@@ -1,0 +1,1 @@
+"""Ten seconds of a song, to listen to."""

@@ -1,0 +1,243 @@
+// The map of the catalogue: every song a point, those that sound alike together.
+
+import { isAbort, songMap } from "./api.js";
+import { announce, byId, el, parts } from "./dom.js";
+import { MapData } from "./mapdata.js";
+import { artistColours, drawPoints, likenessColours, packed } from "./mapdraw.js";
+import { drawMarks } from "./mapmarks.js";
+import { MapView, startPointers } from "./mapview.js";
+import { now, set, watch } from "./state.js";
+import { themes } from "./themes.js";
+
+const REACH_PX = 14;
+
+/**
+ * Show the map, if the bundle has one.
+ * @param {(query: import("./state.js").Query) => void} ask
+ * @returns {Promise<number>} how many songs there are
+ */
+export async function startMap(ask) {
+  let answer;
+  try {
+    answer = await songMap();
+  } catch {
+    return 0; // the page does without; asking will say what is wrong
+  }
+  set({ previews: answer.previews, version: answer.version });
+  if (answer.points === null) {
+    byId("map-missing").textContent = answer.hint ?? "";
+    byId("map-missing").hidden = !answer.hint;
+    return answer.songs;
+  }
+  byId("map").hidden = false;
+  document.body.classList.add("has-map");
+  new SongMap(new MapData(answer), ask);
+  return answer.songs;
+}
+
+class SongMap {
+  /** @param {MapData} data @param {(query: import("./state.js").Query) => void} ask */
+  constructor(data, ask) {
+    this.data = data;
+    this.ask = ask;
+    this.points = /** @type {HTMLCanvasElement} */ (byId("map-points"));
+    this.marks = /** @type {HTMLCanvasElement} */ (byId("map-marks"));
+    this.context = /** @type {CanvasRenderingContext2D} */ (this.points.getContext("2d"));
+    this.view = new MapView(this.marks, () => this.redraw());
+    this.ratio = 1;
+    this.hovered = -1;
+    this.cursor = -1;
+    this.tipped = -1;
+    this.frame = 0;
+    /** @type {Uint8Array | null} */
+    this.similarities = null;
+    /** @type {{colours: Uint32Array, order: Uint32Array | null}} */
+    this.painted = { colours: new Uint32Array(data.count), order: null };
+    this.asking = new AbortController();
+    this.#listen();
+    this.repaint();
+    data.loadNames().then(() => this.redraw(), () => {});
+  }
+
+  #listen() {
+    new ResizeObserver(() => this.resize()).observe(byId("map-frame"));
+    startPointers(this.view, {
+      hover: (px, py) => this.hover(this.at(px, py)),
+      leave: () => this.hover(-1),
+      click: (px, py) => this.choose(this.at(px, py)),
+    });
+    this.marks.addEventListener("keydown", (event) => this.key(event));
+    this.marks.addEventListener("blur", () => this.walkTo(-1));
+    byId("map-in").addEventListener("click", () => this.view.glide(this.view.x, this.view.y, this.view.zoom * 1.8));
+    byId("map-out").addEventListener("click", () => this.view.glide(this.view.x, this.view.y, this.view.zoom / 1.8));
+    byId("map-whole").addEventListener("click", () => this.view.glide(0.5, 0.5, 1));
+    byId("map-colour").addEventListener("change", () => this.repaint());
+    themes.addEventListener("change", () => this.repaint());
+    watch(["answer"], () => this.compare());
+    watch(["answer", "playlist", "notLike"], () => this.redraw());
+    this.compare();
+  }
+
+  resize() {
+    const { clientWidth, clientHeight } = byId("map-frame");
+    if (!clientWidth || !clientHeight) return;
+    this.ratio = Math.min(devicePixelRatio || 1, 2);
+    for (const canvas of [this.points, this.marks]) {
+      canvas.width = Math.round(clientWidth * this.ratio);
+      canvas.height = Math.round(clientHeight * this.ratio);
+    }
+    this.view.resize(clientWidth, clientHeight);
+  }
+
+  /** The song that was asked by, when it is on the map. */
+  get seed() {
+    const { query, answer } = now();
+    return query?.kind === "song" && typeof answer?.matched === "string" ? answer.matched : null;
+  }
+
+  /** How like the seed are all others? */
+  async compare() {
+    this.asking.abort();
+    this.asking = new AbortController();
+    const { seed } = this;
+    const choice = /** @type {HTMLSelectElement} */ (byId("map-colour"));
+    const likeness = choice.options[1];
+    if (seed === null) {
+      if (now().answer === null && now().status === "loading") return; // the next seed is on its way
+      this.similarities = null;
+      likeness.disabled = true;
+      choice.value = "artist";
+      return this.repaint();
+    }
+    try {
+      this.similarities = await this.data.similarities(seed, this.asking.signal);
+    } catch (error) {
+      if (isAbort(error)) return;
+      this.similarities = null;
+    }
+    likeness.disabled = this.similarities === null;
+    choice.value = this.similarities === null ? "artist" : "likeness";
+    this.repaint();
+    const row = this.data.rows.get(seed);
+    if (row !== undefined) this.view.reveal(this.data.x[row], this.data.y[row]);
+  }
+
+  /** New colours: of artists, or of likeness. */
+  repaint() {
+    const style = getComputedStyle(this.points);
+    const isDark = lightness(packed(style.columnRuleColor)) < 0.5;
+    if (byId("map-colour").value === "likeness" && this.similarities !== null) {
+      this.painted = likenessColours(this.similarities, packed(style.outlineColor), packed(style.caretColor));
+    } else {
+      this.painted = { colours: artistColours(this.data.artists, isDark), order: null };
+    }
+    this.redraw();
+  }
+
+  redraw() {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.draw();
+    });
+  }
+
+  draw() {
+    const begin = performance.now();
+    const { view, ratio } = this;
+    const scaled = { x: view.x, y: view.y, scale: view.scale * ratio };
+    const room = Math.sqrt((view.width * view.height) / this.data.count);
+    const radius = Math.min(Math.max(room * 0.16, 1) * view.zoom ** 0.4, 6);
+    const alpha = this.data.count > 3000 && view.zoom < 4 ? 0.72 : 0.9;
+    const { colours, order } = this.painted;
+    const seen = drawPoints(this.context, this.data, scaled, colours, order, radius * ratio, alpha);
+    drawMarks(this, radius);
+    this.placeTip();
+    this.points.dataset.seen = String(seen);
+    this.points.dataset.drawMs = (performance.now() - begin).toFixed(1);
+  }
+
+  /** The row at a place of the frame, -1 when none is near. @param {number} px @param {number} py */
+  at(px, py) {
+    return this.data.grid.nearest(...this.view.toMap(px, py), REACH_PX / this.view.scale);
+  }
+
+  /** @param {number} row */
+  async hover(row) {
+    if (row === this.hovered) return;
+    this.hovered = row;
+    this.marks.style.cursor = row < 0 ? "" : "pointer";
+    this.redraw();
+    await this.#tip(row);
+  }
+
+  /** @param {number} row */
+  async choose(row) {
+    if (row < 0) return;
+    const song = await this.data.nameOf(row).catch(() => "");
+    if (song) this.ask({ kind: "song", song });
+  }
+
+  /** Show a row's name beside it. @param {number} row */
+  async #tip(row) {
+    const tip = byId("map-tip");
+    tip.hidden = true;
+    if (row < 0) return "";
+    const name = await this.data.nameOf(row).catch(() => "");
+    if (row !== this.hovered && row !== this.cursor) return name;
+    const { artist, title } = parts(name);
+    tip.replaceChildren(el("strong", {}, title), el("span", {}, artist));
+    tip.hidden = name === "";
+    this.tipped = row;
+    this.placeTip();
+    return name;
+  }
+
+  /** The tip stays beside its song, wherever that goes. */
+  placeTip() {
+    const tip = byId("map-tip");
+    if (tip.hidden) return;
+    const row = this.tipped;
+    const [px, py] = this.view.toPixels(this.data.x[row], this.data.y[row]);
+    const left = Math.min(Math.max(px - tip.offsetWidth / 2, 6), Math.max(this.view.width - tip.offsetWidth - 6, 6));
+    const top = py > tip.offsetHeight + 22 ? py - tip.offsetHeight - 14 : py + 14;
+    tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const step = steps[event.key];
+    if (step && event.shiftKey) this.view.pan(-60 * step[0], -60 * step[1]);
+    else if (step) this.walk(step[0], step[1]);
+    else if (event.key === "Enter" || event.key === " ") this.choose(this.cursor);
+    else if (event.key === "+" || event.key === "=") byId("map-in").click();
+    else if (event.key === "-") byId("map-out").click();
+    else if (event.key === "0" || event.key === "Home") byId("map-whole").click();
+    else return;
+    event.preventDefault();
+  }
+
+  /** @param {number} dx @param {number} dy */
+  walk(dx, dy) {
+    if (this.cursor < 0) {
+      const seed = this.data.rows.get(this.seed ?? "") ?? -1;
+      this.walkTo(seed >= 0 ? seed : this.data.grid.nearest(this.view.x, this.view.y, 1));
+      return;
+    }
+    const to = this.data.grid.towards(this.cursor, dx, dy);
+    if (to >= 0) this.walkTo(to);
+    else announce("no song further that way");
+  }
+
+  /** @param {number} row */
+  async walkTo(row) {
+    this.cursor = row;
+    if (row >= 0) this.view.reveal(this.data.x[row], this.data.y[row]);
+    this.redraw();
+    const name = await this.#tip(row);
+    if (name) announce(name);
+  }
+}
+
+/** @param {number} colour 0xBBGGRR */
+const lightness = (colour) => ((colour & 255) * 0.3 + ((colour >> 8) & 255) * 0.59 + ((colour >> 16) & 255) * 0.11) / 255;
