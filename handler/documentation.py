@@ -41,6 +41,21 @@ M3U8: Final[Mapping[str, Any]] = {
 }
 """A playlist as a file, for whoever asks for that type."""
 
+BUSY: Final[Mapping[str, Any]] = {
+    "503": {
+        "headers": {
+            "Retry-After": {
+                "description": "Seconds after which to try again, when all places were taken",
+                "schema": {"type": "integer"},
+            }
+        }
+    }
+}
+"""For routes before which others may wait: what their ``takes`` hold as ``responses``."""
+
+NOT_MODIFIED: Final[Mapping[int, Mapping[str, Any]]] = {304: {}}
+"""For routes whose answers carry an ETag."""
+
 ALWAYS: Final = (405, 500)
 """What every route can answer: another method than its own, and what nobody foresaw."""
 

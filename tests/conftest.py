@@ -50,7 +50,7 @@ def sample_music(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sample_bundle(sample_music: Path) -> Path:
     """These songs in a bundle, by the sample model. Not to be written to."""
     root = sample_music.parent / "bundle"
-    run = python("-m", "embed", sample_music, "--to", root)
+    run = python("-m", "embed", sample_music, "--to", root, "--previews")
     assert run.returncode == 0, run.stderr
     return root
 

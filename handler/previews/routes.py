@@ -17,13 +17,15 @@ from embed.clips import MEDIA_TYPE, PREVIEWS_FILE, Clips
 from embed.errors import NoSuchSongError
 from embed.library import Library
 from handler.caching import IMMUTABLE, REVALIDATE, header, is_known
-from handler.documentation import Route, parameters
+from handler.documentation import NOT_FOUND, NOT_MODIFIED, Route, parameters
 from handler.parse import parse_query
 from handler.schemas import MAX_NAME_LENGTH, ErrorResponse, Name
 
 HINT: Final = (
     f"this bundle has no {PREVIEWS_FILE}; python -m embed MUSIC --to BUNDLE --previews adds it"
 )
+
+_CLIP: Final = {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
 
 _RANGE: Final = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 
@@ -50,8 +52,16 @@ class Previews:
         return [
             Route(
                 *("GET", "/previews", self.preview, "Ten seconds of a song, as Ogg Opus"),
-                {404: ErrorResponse, 416: ErrorResponse, 422: ErrorResponse, 501: ErrorResponse},
+                dict.fromkeys((404, 416, 422, 501, 503), ErrorResponse),
                 {"parameters": parameters(PreviewQuery)},
+                examples={
+                    404: NOT_FOUND,
+                    416: {"error": "range: 'bytes=99999-', expected a part of 61663 bytes"},
+                    422: {"error": "song: '', expected a name of 1 to 1,000 characters"},
+                    501: {"error": HINT},
+                },
+                contents={200: _CLIP, 206: _CLIP, **NOT_MODIFIED},
+                tag="page",
             )
         ]
 

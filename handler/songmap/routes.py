@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from handler.caching import IMMUTABLE, REVALIDATE, Content
-from handler.documentation import Route, parameters
+from handler.documentation import NOT_FOUND, NOT_MODIFIED, Route, parameters
 from handler.parse import parse_query
 from handler.schemas import ErrorResponse
 from handler.service import Answer
@@ -28,6 +28,8 @@ from handler.songmap.schemas import (
     SimilaritiesQuery,
     SimilaritiesResponse,
 )
+
+_NOTHING: Final[Answer] = {"matched": None, "similarities": None}
 
 _KEPT: Final = 16
 """Pages of names that are kept, compressed: about 5 MB."""
@@ -45,19 +47,35 @@ class SongMap:
 
     def routes(self) -> list[Route]:
         """All of them, documented."""
-        similar = {200: SimilaritiesResponse, 404: SimilaritiesResponse, 422: SimilaritiesResponse}
+        similar = dict.fromkeys((200, 404, 422, 500, 503), SimilaritiesResponse)
         return [
-            Route("GET", "/map", self.overview, "Where songs lie", {200: MapResponse}),
+            Route(
+                *("GET", "/map", self.overview, "Where songs lie"),
+                {200: MapResponse, 503: ErrorResponse},
+                contents=NOT_MODIFIED,
+                tag="page",
+            ),
             Route(
                 *("GET", "/map/names", self.names, "Names by row, a page at a time"),
-                {200: NamesResponse, 422: ErrorResponse},
+                {200: NamesResponse, 422: ErrorResponse, 503: ErrorResponse},
                 {"parameters": parameters(NamesQuery)},
+                examples={
+                    422: {"error": "page: '-1', expected a whole number from 0 to 1,000,000"}
+                },
+                contents=NOT_MODIFIED,
+                tag="page",
             ),
             Route(
                 *("GET", "/map/similarities", self.similarities, "How like a song all others are"),
                 similar,
                 {"parameters": parameters(SimilaritiesQuery)},
-                nothing={"matched": None, "similarities": None},
+                nothing=_NOTHING,
+                examples={
+                    404: _NOTHING | NOT_FOUND,
+                    422: _NOTHING | {"error": "song: '', expected a name of 1 to 1,000 characters"},
+                },
+                contents=NOT_MODIFIED,
+                tag="page",
             ),
         ]
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from handler.schemas import MAX_NAME_LENGTH, Name
+from handler.schemas import MAX_NAME_LENGTH, Name, example
 
 NAMES_PER_PAGE: Final = 10_000
 """About 350 kB of JSON; a Lambda answer may have 6 MB."""
@@ -41,6 +41,18 @@ class _Answer(BaseModel):
 class MapResponse(_Answer):
     """Where songs lie, by row: row 0 is the first song of /songs."""
 
+    model_config = example(
+        {
+            "version": "31301c496f4a",
+            "songs": 2,
+            "points": "TCaJXkM67m0=",
+            "artists": "AQAAAAIAAAA=",
+            "names_per_page": NAMES_PER_PAGE,
+            "previews": True,
+            "hint": None,
+        }
+    )
+
     version: str
     songs: int
     points: str | None = Field(
@@ -57,11 +69,17 @@ class MapResponse(_Answer):
 class NamesResponse(_Answer):
     """A page of names by row; empty past the last."""
 
+    model_config = example({"names": ["ABBA - Dancing Queen", "Björk - Army of Me"]})
+
     names: list[str]
 
 
 class SimilaritiesResponse(_Answer):
     """How like one song all are."""
+
+    model_config = example(
+        {"matched": "ABBA - Dancing Queen", "similarities": "/9k=", "error": None}
+    )
 
     matched: str | None
     similarities: str | None = Field(

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from embed.index import Vectors
 from handler.answers import json_answer
-from handler.documentation import Route, parameters
+from handler.documentation import BUSY, Route, parameters
 from handler.errors import BusyError
 from handler.operations.metrics import EncoderMetrics
 from handler.parse import parse_query
@@ -50,10 +50,6 @@ _ERRORS: Final = {
     501: "the bundle holds no model (its embeddings were imported), so that a clip cannot be "
     "compared with its songs; embed them with python -m embed",
     503: "4 clips are waiting already; try again in a moment",
-}
-_RETRY_AFTER: Final = {
-    "description": "Seconds after which to try again, when all places were taken",
-    "schema": {"type": "integer"},
 }
 
 
@@ -99,7 +95,7 @@ class Sound:
         takes = {
             "parameters": parameters(Wanted),
             "requestBody": _BODY,
-            "responses": {"503": {"headers": {"Retry-After": _RETRY_AFTER}}},
+            "responses": BUSY,
         }
         return [
             Route(

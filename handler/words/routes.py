@@ -13,7 +13,7 @@ from embed.contrast import without
 from embed.index import Vectors
 from handler.answers import expect_json, json_answer
 from handler.asgi import read_body
-from handler.documentation import Route, body, parameters
+from handler.documentation import BUSY, NOT_FOUND, Route, body, parameters
 from handler.errors import LackingError
 from handler.parse import parse_body, parse_query
 from handler.routes import NO_SONGS
@@ -23,6 +23,19 @@ from handler.words.moods import Moods
 from handler.words.schemas import TextQuery, TextRequest, Wish
 
 PATH: Final = "/recommend/text"
+
+
+_EXAMPLE: Final = {
+    "matched": None,
+    "recommendations": [{"song": "Moderat - A New Error", "similarity": 0.3121}],
+    "error": None,
+}
+_ERRORS: Final = {
+    422: "q: '', expected a text of 1 to 1,000 characters, not only spaces",
+    501: "this bundle has no text tower; python -m export --model laion/clap-htsat-unfused "
+    "--to BUNDLE --towers text adds it",
+    503: "words: 34 requests are before this one, try again in 1 s",
+}
 
 
 class Near(Protocol):
@@ -43,20 +56,26 @@ class Words:
 
     def routes(self) -> list[Route]:
         """Both, documented."""
-        answers = {200: RecommendResponse} | dict.fromkeys((404, 422, 501, 503), RecommendResponse)
+        answers = dict.fromkeys((200, 404, 422, 500, 501, 503), RecommendResponse)
         more = answers | dict.fromkeys((400, 413, 415), RecommendResponse)
+        examples = {200: _EXAMPLE, 404: NO_SONGS | NOT_FOUND}
+        examples |= {status: NO_SONGS | {"error": error} for status, error in _ERRORS.items()}
         summary = "Songs that sound like words"
         return [
             Route(
                 *("GET", PATH, self.ask, summary, answers),
-                {"parameters": parameters(TextQuery)},
+                {"parameters": parameters(TextQuery), "responses": BUSY},
                 nothing=NO_SONGS,
+                examples=examples,
+                tag="songs",
             ),
             Route(
                 *("POST", PATH, self.post, f"{summary}, less others", more),
-                {"requestBody": body(TextRequest)},
+                {"requestBody": body(TextRequest), "responses": BUSY},
                 asked=TextRequest,
                 nothing=NO_SONGS,
+                examples=examples,
+                tag="songs",
             ),
         ]
 
