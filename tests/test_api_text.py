@@ -307,7 +307,7 @@ def test_imported_embeddings_have_no_words(tmp_path: Path) -> None:
 def test_the_models_say_what_is_answered(app: App) -> None:
     document = call(app, "GET", "/openapi.json").json
     asked = document["paths"][PATH]
-    get, both = {"200", "404", "422", "501", "503"}, {"400", "413", "415"}
+    get, both = {"200", "404", "405", "422", "500", "501", "503"}, {"400", "413", "415"}
     assert set(asked["get"]["responses"]) == get
     assert set(asked["post"]["responses"]) == get | both
     fields = {one["name"]: one for one in asked["get"]["parameters"]}

@@ -34,7 +34,7 @@ OWNERS = {
     "uvicorn": ["handler/"],
     "python_multipart": ["handler/sound/"],
     "onnxruntime": ["embed/encoder.py", "export/"],
-    "tokenizers": ["embed/text.py"],
+    "tokenizers": ["embed/text.py", "export/sample/"],
     "soundfile": ["embed/decoders.py", "embed/sample/", "export/sample/"],
     "av": ["embed/ffmpeg.py", "embed/opus.py"],
     "openTSNE": ["embed/planar.py"],

@@ -77,7 +77,7 @@ TERMS: Final = (
     _term("mood", "calm|peaceful|dreamy|floating|ethereal|spacious|tranquil", "Ambient"),
     _term("mood", "groovy|driving|hypnotic|pumping|party", "House"),
     _term("mood", "elegant|romantic|graceful|old-fashioned|charming|sentimental", "Waltz"),
-    _term("mood", "dark|frantic|intense|menacing|hectic", "Drum and Bass"),
+    _term("mood", "frantic|intense|menacing|hectic", "Drum and Bass"),
     _term("mood", "mysterious|exotic|shimmering|ceremonial|metallic|ritual", "Gamelan"),
     _term("mood", "loud|raw|noisy|angry|heavy|rough|dirty|wild", "Garage Rock"),
     _term("mood", "mellow|cosy|sleepy|warm|dusty|muffled|laid-back|nostalgic", "Lo-Fi"),
@@ -85,6 +85,8 @@ TERMS: Final = (
     _term("mood", "energetic|exciting|powerful|lively", "Chiptune", "House", "Drum and Bass",
           "Garage Rock"),
     _term("mood", "sad|melancholic|gloomy", "Ambient", "Lo-Fi", "Drum and Bass"),
+    # Little above 1 to 4 kHz, or a bass that drowns it.
+    _term("mood", "dark|darker|sombre", "Ambient", "Lo-Fi", "Drum and Bass"),
     _term("mood", "aggressive|hard", "Drum and Bass", "Garage Rock"),
     _term("use", "sleeping|falling asleep|meditating|yoga|floating", "Ambient"),
     _term("use", "studying|reading|a rainy day|coffee", "Lo-Fi"),

@@ -86,7 +86,7 @@ TEMPERATURE: Final = 0.05
 class Recipe:
     """How long and how fast."""
 
-    steps: int = 1_200
+    steps: int = 800
     sentences_per_step: int = 128
     learning_rate: float = 2e-3
     warm_up_steps: int = 100
