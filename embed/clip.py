@@ -36,8 +36,8 @@ QUIETEST_PEAK: Final = 1e-4
 """−80 dBFS: above the dither of 16-bit silence, below any sound that was meant to be heard."""
 
 _NICE: Final = 19
-"""On a full machine whoever answers by name goes first. 10 let the tail of /recommend grow more,
-and gave clips nothing for it (make bench ONLY=sound)."""
+"""On a full machine whoever answers by name goes first. What 10 would do instead was not told apart
+from it by measuring (make bench ONLY=sound)."""
 
 Embedding = NDArray[np.float32]
 
