@@ -39,8 +39,9 @@ from embed.sample.synth import DRUMS, Timbre, drum, harmonic, note
 from embed.spec import FrontEnd
 from embed.text import TextEncoder
 from embed.windows import pool, window_starts
+from export.sample.recall import Catalogue, recall
 from export.sample.terms import HELD_OUT, TRAINING, Truth, described, sentence
-from export.sample.text import Catalogue, recall, ship
+from export.sample.text import ship
 from tests.processes import REPOSITORY
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's own while tracing
