@@ -327,7 +327,10 @@ def test_int8_is_int8_words_included(whole: Path, bundle: Path) -> None:
     }
     assert kinds["tower.front.words"] == onnx.TensorProto.INT8
     matrices = [kind for name, kind in kinds.items() if name.endswith("weight_quantized")]
-    assert matrices == [onnx.TensorProto.INT8] * 6 * TINY_TEXT["num_hidden_layers"]
+    # The gate takes back what this tower, on this processor, cannot bear: a few at most.
+    spared = len(text.verification.get("fp32_layers", ()))
+    assert matrices == [onnx.TensorProto.INT8] * (6 * TINY_TEXT["num_hidden_layers"] - spared)
+    assert len(matrices) > spared
 
 
 def test_int8_that_hurts_gets_its_layer_back(whole: Path, bundle: Path, tmp_path: Path) -> None:
