@@ -39,6 +39,12 @@ class PreviewQuery(BaseModel):
     v: str = Field("", max_length=64, description="a bundle's version, as /map tells it")
 
 
+class UnknownSongResponse(ErrorResponse):
+    """That no song is named so, or that it has no preview."""
+
+    suggestions: list[str] = Field([], description="the most similarly spelt names")
+
+
 class Previews:
     """The route over ``clips``, None where the bundle has none."""
 
@@ -52,7 +58,7 @@ class Previews:
         return [
             Route(
                 *("GET", "/previews", self.preview, "Ten seconds of a song, as Ogg Opus"),
-                dict.fromkeys((404, 416, 422, 501, 503), ErrorResponse),
+                {404: UnknownSongResponse} | dict.fromkeys((416, 422, 501, 503), ErrorResponse),
                 {"parameters": parameters(PreviewQuery)},
                 examples={
                     404: NOT_FOUND,
