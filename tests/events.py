@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -226,3 +227,44 @@ def event(asked: Asked, is_function_url: bool) -> dict[str, Any]:
 
 def name_of(asked: Asked) -> str:
     return f"{asked.method} {asked.path}?{asked.query} {asked.body[:40]!r}"
+
+
+class Told(NamedTuple):
+    """A status, a body and a content type; None where there is none."""
+
+    status: int
+    body: bytes
+    content_type: str | None
+
+
+def ask(connection: http.client.HTTPConnection, asked: Asked) -> Told:
+    """What a server answers."""
+    target = asked.path + (f"?{asked.query}" if asked.query else "")
+    connection.request(asked.method, target, asked.body or None, asked.headers)
+    response = connection.getresponse()
+    return Told(response.status, response.read(), response.headers.get("content-type"))
+
+
+def told(answer: dict[str, Any]) -> Told:
+    """What Lambda answers."""
+    body = answer["body"].encode()
+    if answer["isBase64Encoded"]:
+        body = base64.b64decode(body)
+    return Told(answer["statusCode"], body, answer["headers"].get("content-type"))
+
+
+def assert_alike(asked: Asked, served: Told, function: Told) -> None:
+    """Equal to the byte, but for the figures of a process, of which the names are."""
+    if (asked.method, asked.path) == ("GET", "/metrics"):
+        served, function = (one._replace(body=_names(one.body)) for one in (served, function))
+    assert function[:2] == served[:2]
+    if served.content_type is None:  # Mangum names a type even where there is no body
+        assert function.body == b""
+    else:
+        assert function.content_type == served.content_type
+    assert served.status < 500 or served.status == 501
+
+
+def _names(figures: bytes) -> bytes:
+    lines = figures.splitlines()
+    return b"\n".join(line for line in lines if line.startswith((b"# HELP vibe_", b"# TYPE vibe_")))

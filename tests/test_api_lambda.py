@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import http.client
 import json
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from mangum import Mangum
 
-from tests.events import REQUESTS, Asked, event, name_of
+from tests.events import REQUESTS, Asked, ask, assert_alike, event, name_of, told
 from tests.handlers import serving
 from tests.services import app_of
 from tests.serving import named_bundle
@@ -50,34 +49,13 @@ def test_status_body_and_type_are_uvicorns(
     served: http.client.HTTPConnection,
     function: Mangum,
 ) -> None:
-    target = asked.path + (f"?{asked.query}" if asked.query else "")
-    served.request(asked.method, target, asked.body or None, asked.headers)
-    response = served.getresponse()
-    expected = (response.status, response.read(), response.headers.get("content-type"))
     answer = function(event(asked, is_function_url), None)
-    body = answer["body"].encode()
-    if answer["isBase64Encoded"]:
-        body = base64.b64decode(body)
+    expected, found = ask(served, asked), told(answer)
     wanted = asked.headers.get("x-request-id")
-    ids = [headers["x-request-id"] for headers in (response.headers, answer["headers"])]
-    assert ids == [wanted, wanted] if wanted else ids[0] != ids[1]
+    if wanted:
+        assert answer["headers"]["x-request-id"] == wanted
     if asked.path in ("/health", "/version"):
         # The process tells its bundle's version; the application made here has none.
-        assert json.loads(body).keys() == json.loads(expected[1]).keys()
+        assert json.loads(found.body).keys() == json.loads(expected.body).keys()
         return
-    if (asked.method, asked.path) == ("GET", "/metrics"):
-        # Another process, other figures: of the same names.
-        assert _names(body) == _names(expected[1])
-        return
-    found = (answer["statusCode"], body, answer["headers"].get("content-type"))
-    if expected[2] is None:  # Mangum names a type even where there is no body
-        assert found[:2] == expected[:2]
-        assert body == b""
-    else:
-        assert found == expected
-    assert expected[0] < 500
-
-
-def _names(figures: bytes) -> list[str]:
-    lines = figures.decode().splitlines()
-    return [line for line in lines if line.startswith(("# HELP vibe_", "# TYPE vibe_"))]
+    assert_alike(asked, expected, found)

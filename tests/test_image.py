@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import signal
@@ -20,7 +19,7 @@ import pytest
 
 from tests.bench.load import free_port, get, post
 from tests.emulator import EVENTS, emulator
-from tests.events import REQUESTS, Asked, event, name_of
+from tests.events import REQUESTS, Asked, ask, assert_alike, event, name_of, told
 from tests.images import TAG, Engine, context_with, wait_for
 from tests.s3 import KEYS, Bucket
 
@@ -62,18 +61,10 @@ def function(engine: Engine, image: str) -> Iterator[str]:
 def test_server_and_function_answer_alike(
     asked: Asked, server: tuple[str, int], function: str
 ) -> None:
-    target = asked.path + (f"?{asked.query}" if asked.query else "")
     with closing(http.client.HTTPConnection("127.0.0.1", server[1], timeout=60)) as connection:
-        connection.request(asked.method, target, asked.body or None, asked.headers)
-        response = connection.getresponse()
-        expected = (response.status, response.read(), response.headers.get("content-type"))
-    answer = json.loads(post(function, event(asked, is_function_url=True)))
-    body = answer["body"].encode()
-    if answer["isBase64Encoded"]:
-        body = base64.b64decode(body)
-    assert (answer["statusCode"], body) == expected[:2]
-    if expected[2] is not None:
-        assert answer["headers"].get("content-type") == expected[2]
+        served = ask(connection, asked)
+    answer = json.loads(post(function, event(asked, is_function_url=True), timeout_s=60))
+    assert_alike(asked, served, told(answer))
 
 
 def in_container(engine: Engine, name: str, code: str) -> str:

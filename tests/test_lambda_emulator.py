@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import pytest
 
 from tests.bench.load import post
 from tests.emulator import EVENTS, emulated, emulator
-from tests.events import REQUESTS, Asked, event, name_of
+from tests.events import REQUESTS, Asked, ask, assert_alike, event, name_of, told
 from tests.handlers import serving
 from tests.serving import named_bundle
 
@@ -46,17 +45,8 @@ def function(bundle: Path) -> Iterator[str]:
 def test_status_body_and_type_are_uvicorns(
     asked: Asked, served: http.client.HTTPConnection, function: str
 ) -> None:
-    target = asked.path + (f"?{asked.query}" if asked.query else "")
-    served.request(asked.method, target, asked.body or None, asked.headers)
-    response = served.getresponse()
-    expected = (response.status, response.read(), response.headers.get("content-type"))
     answer = json.loads(post(function, event(asked, is_function_url=True)))
-    body = answer["body"].encode()
-    if answer["isBase64Encoded"]:
-        body = base64.b64decode(body)
-    assert (answer["statusCode"], body) == expected[:2]
-    if expected[2] is not None:  # Mangum names a type even where there is no body
-        assert answer["headers"].get("content-type") == expected[2]
+    assert_alike(asked, ask(served, asked), told(answer))
 
 
 def test_a_name_in_unicode_is_itself(function: str) -> None:
