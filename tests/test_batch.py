@@ -129,6 +129,7 @@ def test_one_window_is_not_rounded_by_pooling(tmp_path):
 def test_a_reader_that_stops_early_leaves_nothing_running(tmp_path, stop_after):
     import multiprocessing
 
+    others = {*multiprocessing.active_children()}  # a server in this process keeps its worker
     for number in range(12):
         (tmp_path / f"{number}.mp3").write_text(str(number))
     outcomes = iter(
@@ -137,4 +138,4 @@ def test_a_reader_that_stops_early_leaves_nothing_running(tmp_path, stop_after):
     for _ in range(stop_after):
         next(outcomes)
     outcomes.close()
-    assert multiprocessing.active_children() == []
+    assert {*multiprocessing.active_children()} <= others

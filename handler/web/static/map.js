@@ -68,14 +68,20 @@ class SongMap {
     });
     this.marks.addEventListener("keydown", (event) => this.key(event));
     this.marks.addEventListener("blur", () => this.walkTo(-1));
-    byId("map-in").addEventListener("click", () => this.view.glide(this.view.x, this.view.y, this.view.zoom * 1.8));
-    byId("map-out").addEventListener("click", () => this.view.glide(this.view.x, this.view.y, this.view.zoom / 1.8));
+    byId("map-in").addEventListener("click", () => this.#zoom(1.8));
+    byId("map-out").addEventListener("click", () => this.#zoom(1 / 1.8));
     byId("map-whole").addEventListener("click", () => this.view.glide(0.5, 0.5, 1));
     byId("map-colour").addEventListener("change", () => this.repaint());
     themes.addEventListener("change", () => this.repaint());
     watch(["answer"], () => this.compare());
     watch(["answer", "playlist", "notLike"], () => this.redraw());
     this.compare();
+  }
+
+  /** Closer by `factor`, about the middle. @param {number} factor */
+  #zoom(factor) {
+    const { x, y, zoom } = this.view.aim;
+    this.view.glide(x, y, zoom * factor);
   }
 
   resize() {

@@ -19,6 +19,13 @@ export class MapView {
     this.y = 0.5;
     this.scale = 1;
     this.gliding = 0;
+    /** Where a glide under way will end. @type {{x: number, y: number, zoom: number} | null} */
+    this.goal = null;
+  }
+
+  /** Where the view is, or will be in a moment: two presses of a button count twice. */
+  get aim() {
+    return this.goal ?? { x: this.x, y: this.y, zoom: this.zoom };
   }
 
   /** All of the map, with a margin: pixels for its side. */
@@ -50,11 +57,13 @@ export class MapView {
 
   /** @param {number} dx @param {number} dy pixels */
   pan(dx, dy) {
+    this.stop();
     this.#to(this.x - dx / this.scale, this.y - dy / this.scale, this.scale);
   }
 
   /** Closer by `factor`, about a place that stays where it is. @param {number} factor @param {number} [px] @param {number} [py] */
   zoomBy(factor, px = this.width / 2, py = this.height / 2) {
+    this.stop();
     const [x, y] = this.toMap(px, py);
     const scale = this.#bounded(this.scale * factor);
     this.#to(x - (px - this.width / 2) / scale, y - (py - this.height / 2) / scale, scale);
@@ -62,7 +71,7 @@ export class MapView {
 
   /** Go there gently; at once for those who want no motion. @param {number} x @param {number} y @param {number} zoom */
   glide(x, y, zoom) {
-    cancelAnimationFrame(this.gliding);
+    this.stop();
     const from = { x: this.x, y: this.y, scale: this.scale };
     const scale = this.#bounded(this.whole * zoom);
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.#to(x, y, scale);
@@ -72,8 +81,16 @@ export class MapView {
       const ease = 1 - (1 - part) ** 3;
       this.#to(from.x + (x - from.x) * ease, from.y + (y - from.y) * ease, from.scale * (scale / from.scale) ** ease);
       if (part < 1) this.gliding = requestAnimationFrame(step);
+      else this.goal = null;
     };
+    this.goal = { x, y, zoom: scale / this.whole };
     this.gliding = requestAnimationFrame(step);
+  }
+
+  /** End a glide where it is: the hand on the map wins. */
+  stop() {
+    cancelAnimationFrame(this.gliding);
+    this.goal = null;
   }
 
   /** Bring a place into view, if it is not. @param {number} x @param {number} y */
@@ -123,6 +140,7 @@ export function startPointers(view, on) {
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     canvas.setPointerCapture(event.pointerId);
+    view.stop();
     if (down.size === 0) moved = 0;
     down.set(event.pointerId, place(event));
   });
