@@ -15,12 +15,17 @@ RUN python3 -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /app
 COPY requirements/handler.txt requirements/lambda.txt requirements/
-# Wheels only: nothing is compiled here, so that nothing can differ.
-RUN pip install --no-cache-dir --only-binary=:all: -r requirements/handler.txt -r requirements/lambda.txt
+# Wheels only: nothing is compiled here, so that nothing can differ. All that is needed is listed;
+# what else tokenizers would bring, to download models, is not (UNUSED in the Makefile).
+RUN pip install --no-cache-dir --only-binary=:all: --no-deps -r requirements/handler.txt -r requirements/lambda.txt
 COPY embed embed
 COPY handler handler
 # Compiled now, since at run time the file system may be read-only.
 RUN python -m compileall -q --invalidation-mode unchecked-hash embed handler
+
+# --- As they serve: nothing is installed any more.
+FROM api AS served
+RUN pip uninstall --yes --quiet pip setuptools wheel
 
 # --- And those that embed folders of songs and talk to S3.
 FROM api AS embedding
@@ -66,7 +71,7 @@ LABEL org.opencontainers.image.title="vibe-search" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=api /opt/venv /opt/venv
+COPY --from=served /opt/venv /opt/venv
 COPY --from=api /app /app
 COPY --from=bundle /bundle /bundle
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
