@@ -167,6 +167,9 @@ def run() -> None:
     except (click.Abort, KeyboardInterrupt):
         _tell("stopped; what was embedded is kept, run it again to go on")
         sys.exit(_INTERRUPTED)
+    finally:
+        # All is said: Ctrl-C while Python leaves would only turn the exit code into a signal's.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -187,14 +187,13 @@ def test_a_full_disk_is_an_error_of_one_line(tmp_path, music, model_bundle):
 
 def test_ctrl_c_stops_everything(tmp_path, model_bundle):
     music = tmp_path / "music"
-    for seed in range(30):
-        write_tune(music / f"{seed}.flac", 12, 8_000, seed=seed)
+    for seed in range(200):  # more than any machine embeds before it is stopped
+        write_tune(music / f"{seed}.flac", 4, 8_000, seed=seed)
     command = ["-m", "embed", music, "--to", tmp_path / "b", "--model", model_bundle]
     # As a terminal does: to the whole group, workers included.
     with start_python(*command, start_new_session=True) as run:
-        while not (tmp_path / "b/.embed.sqlite").exists():
-            time.sleep(0.01)
-        time.sleep(1)
+        assert eventually(lambda: len(group(run.pid)) > 1)
+        time.sleep(0.5)
         os.killpg(run.pid, signal.SIGINT)
         text = run.stderr.read()
     assert run.returncode == 130
