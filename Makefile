@@ -102,8 +102,8 @@ COMPILE := -m piptools compile --quiet --strip-extras --no-emit-index-url --no-e
 # What pyproject.toml reads may hold packages only, so what ties these together is said here.
 AS_EMBED := -c requirements/embed.txt
 
-# tokenizers asks for these, to download what we never do; 25 MB that the image is spared.
-UNUSED := certifi charset-normalizer fsspec hf-xet huggingface-hub pyyaml requests tqdm urllib3
+# tokenizers asks for these, to download what we never do; 24 MB that the image is spared.
+UNUSED := certifi charset-normalizer fsspec hf-xet huggingface-hub pyyaml requests urllib3
 
 requirements: $(VENV)/.test  ## Compile the pins anew from requirements/*.in.
 	for part in embed handler export dev bench lambda moto localstack infra; do \
