@@ -17,6 +17,13 @@ _LIKELIEST: Final = 400
 _TRIGRAMS: Final = 64
 """Trigrams of a query that are looked up: FTS5 refuses expressions deeper than 256."""
 
+_TELLING: Final = 6
+"""Trigrams, the rarest, by which a part of a name is looked for; the name itself confirms it."""
+
+_MOST_ROWS: Final = 20_000
+"""Rows of rare trigrams that are weighed for a misspelt name, at 0.5 µs each. The rarest one is
+taken in any case."""
+
 
 class Lookup:
     """Finds the songs of an open catalogue by name; safe to share between threads.
@@ -28,6 +35,10 @@ class Lookup:
     def __init__(self, database: Database, names: Sequence[str]) -> None:
         self._database = database
         self._names = names
+        # Catalogues written before there were counts have none.
+        self._has_counts = bool(
+            database.column("SELECT 1 FROM sqlite_master WHERE name = 'trigrams'")
+        )
 
     def exact(self, name: str) -> list[int]:
         """Rows of the songs with this name, case and spacing aside."""
@@ -46,13 +57,16 @@ class Lookup:
     def containing(self, part: str, start: int = 0, limit: int = -1) -> list[int]:
         """Rows, ``start`` and up, of songs whose folded name holds ``part``; all with limit -1."""
         folded = fold(part)
-        terms = _terms(plain(folded))
-        if terms:
+        found = trigrams(plain(folded))[:_TRIGRAMS]
+        if found:
+            rarest = self._by_rarity(found)
+            if len(rarest) < len(found):
+                return []
             return self._database.column(
                 "SELECT songs.row FROM names CROSS JOIN songs ON songs.row = names.rowid"
                 " WHERE names MATCH ? AND names.rowid >= ? AND instr(songs.folded, ?)"
                 " ORDER BY names.rowid LIMIT ?",
-                *(" ".join(terms), start, folded, limit),
+                *(" ".join(_term(one) for _, one in rarest[:_TELLING]), start, folded, limit),
             )
         # One or two letters, or only punctuation: no trigram to look up.
         return self._database.column(
@@ -89,19 +103,15 @@ class Lookup:
         """Rows whose names share trigrams with ``query``: rare ones count for more."""
         if len(self._names) <= _COMPARE_ALL:
             return range(len(self._names))
-        budget = len(self._names) // 2 + 10_000
-        found: list[tuple[int, str]] = []
-        for term in _terms(query):
-            [count] = self._database.column("SELECT COUNT(*) FROM names WHERE names MATCH ?", term)
-            found += [(count, term)] * (count > 0)
+        budget = _MOST_ROWS
         parts: list[str] = []
         values: list[object] = []
-        for count, term in sorted(found):
+        for count, trigram in self._by_rarity(trigrams(query)[:_TRIGRAMS]):
             budget -= count
             if parts and budget < 0:
                 break
             parts.append("SELECT rowid, ? AS weight FROM names WHERE names MATCH ?")
-            values += [1 / (count + len(self._names) / 1000), term]
+            values += [1 / (count + len(self._names) / 1000), _term(trigram)]
         if not parts:
             return []
         return self._database.column(
@@ -110,7 +120,22 @@ class Lookup:
             *values,
         )
 
+    def _by_rarity(self, found: Sequence[str]) -> list[tuple[int, str]]:
+        """How many names hold each of these trigrams, the rarest first; without those in none."""
+        if not self._has_counts:
+            counts = [
+                (self._database.column("SELECT COUNT(*) FROM names WHERE names MATCH ?", term), one)
+                for one, term in zip(found, map(_term, found), strict=True)
+            ]
+            return sorted((count, one) for [count], one in counts if count)
+        marks = ", ".join("?" * len(found))
+        return self._database.rows(
+            f"SELECT songs, trigram FROM trigrams WHERE trigram IN ({marks})"  # noqa: S608
+            " ORDER BY songs, trigram",
+            *found,
+        )
 
-def _terms(query: str) -> list[str]:
-    """The trigrams of a plain query as FTS5 terms."""
-    return [f'"{trigram}"' for trigram in trigrams(query)[:_TRIGRAMS]]
+
+def _term(trigram: str) -> str:
+    """A trigram of a plain name as FTS5's query."""
+    return f'"{trigram}"'
