@@ -9,7 +9,7 @@ PINS_RUN  := requirements/embed.txt requirements/handler.txt
 PINS_TEST := $(PINS_RUN) requirements/lambda.txt requirements/export.txt requirements/dev.txt
 INSTALL   := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: image image-test demo setup setup-export test check format bench bench-stability profile requirements clean help
+.PHONY: image image-test demo setup setup-export test check format bench bench-scale bench-stability profile requirements clean help
 .DEFAULT_GOAL := help
 
 help:  ## This list.
@@ -95,6 +95,9 @@ profile: $(VENV)/.test  ## The encoder's time by operator. BUNDLE=bundle
 bench-stability: $(VENV)/.test  ## How far an embedding moves with a song's start. MUSIC=… BUNDLE=…
 	$(PY) -m tests.bench.stability --music "$(or $(MUSIC),$(error MUSIC=folder is missing))" \
 	  $(if $(BUNDLE),--bundle "$(BUNDLE)")
+
+bench-scale: $(VENV)/.bench  ## Search in 100,000 to 3 million songs, beside faiss and exact; 15 GB of disk. SONGS=…
+	$(PY) -m tests.bench.scale $(if $(SONGS),--songs "$(SONGS)") --scratch .cache
 
 COMPILE := -m piptools compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
   --no-emit-options --no-header --annotation-style=line

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from embed.bundle import Bundle
 from embed.errors import BundleError
+from embed.hnsw import CONNECTIVITY, EXPANSION_ADD
 from embed.manifest import VECTORS_FILE
 
 GRAPH_FILE: Final = "index.usearch"
@@ -64,16 +65,31 @@ def has_index(bundle: Bundle) -> bool:
 def read_index_files(bundle: Bundle) -> IndexFiles:
     """The bundle's index, every byte as the manifest says. Raises BundleError when it is torn,
     or belongs to other vectors."""
-    about = _about(bundle.file(ABOUT_FILE))
-    place = bundle.root / ABOUT_FILE
-    vectors = bundle.manifest.files[VECTORS_FILE].sha256
-    if about.vectors_sha256 != vectors:
-        raise BundleError(
-            f"{place}: the index is of vectors {about.vectors_sha256}, the bundle's are {vectors}"
-        )
-    rows = _rows(bundle.file(ROWS_FILE), about, bundle.manifest.songs)
     # Verified, since a byte that is wrong in a graph may lead anywhere in memory.
-    return IndexFiles(bundle.file(GRAPH_FILE), rows, about)
+    graph, rows, about = (bundle.file(name) for name in (GRAPH_FILE, ROWS_FILE, ABOUT_FILE))
+    files = open_index_files(graph, rows, about, bundle.manifest.songs)
+    vectors = bundle.manifest.files[VECTORS_FILE].sha256
+    if files.about.vectors_sha256 != vectors:
+        raise BundleError(
+            f"{about}: the index is of vectors {files.about.vectors_sha256}, "
+            f"the bundle's are {vectors}"
+        )
+    return files
+
+
+def open_index_files(graph: Path, rows: Path, about: Path, songs: int) -> IndexFiles:
+    """The index of so many songs in these files. Raises BundleError when it is none."""
+    facts = _about(about)
+    return IndexFiles(graph, _rows(rows, facts, songs), facts)
+
+
+def write_about(rows: Path, about: Path, slot_rows: SlotRows, vectors_sha256: str) -> None:
+    """Write what belongs to a graph beside it."""
+    with rows.open("wb") as file:
+        np.save(file, slot_rows, allow_pickle=False)
+    gone = int((slot_rows == GONE).sum())
+    facts = About(vectors_sha256, len(slot_rows), gone, CONNECTIVITY, EXPANSION_ADD)
+    about.write_bytes(facts.to_bytes())
 
 
 def _about(path: Path) -> About:

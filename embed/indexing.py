@@ -23,10 +23,10 @@ from embed.indexfile import (
     GONE,
     GRAPH_FILE,
     ROWS_FILE,
-    About,
     SlotRows,
     has_index,
     read_index_files,
+    write_about,
 )
 from embed.vectorfile import VectorFile
 from embed.writer import BundleWriter
@@ -40,8 +40,6 @@ def stage_index(
     vectors: Path,
     carried: Carried,
     approximate_from: int = APPROXIMATE_FROM,
-    *,
-    on_all_cores: bool = False,
 ) -> None:
     """Stage the index of the embeddings in ``vectors``, from so many songs on; below, none.
 
@@ -51,27 +49,24 @@ def stage_index(
     if carried.songs < approximate_from:
         return
     graph, slot_rows = _previous(writer, carried) or (Graph.empty(), np.zeros(0, np.int32))
-    new = np.setdiff1d(np.arange(carried.songs), slot_rows).astype(np.int32)
-    added = [slot_rows]
-    with closing(VectorFile(vectors)) as file:
+    slot_rows = grow(graph, slot_rows, vectors)
+    graph.save(writer.stage(GRAPH_FILE))
+    write_about(writer.stage(ROWS_FILE), writer.stage(ABOUT_FILE), slot_rows, sha256_file(vectors))
+
+
+def grow(graph: Graph, slot_rows: SlotRows, path: Path, *, on_all_cores: bool = False) -> SlotRows:
+    """Add those embeddings of ``path`` to ``graph`` that are in none of its slots; returns the
+    row of every slot. Raises BundleError when the file is damaged."""
+    with closing(VectorFile(path)) as file:
+        new = np.setdiff1d(np.arange(len(file)), slot_rows)
+        added = [slot_rows]
         for places in shuffled(len(new)):
             rows = new[places]
-            found = file.at(rows.astype(np.int64))
-            file.check_lengths(found, rows.astype(np.int64))
+            found = file.at(rows)
+            file.check_lengths(found, rows)
             graph.add(found, on_all_cores=on_all_cores)
-            added.append(rows)
-    slot_rows = np.concatenate(added)
-    graph.save(writer.stage(GRAPH_FILE))
-    with writer.stage(ROWS_FILE).open("wb") as stream:
-        np.save(stream, slot_rows, allow_pickle=False)
-    about = About(
-        vectors_sha256=sha256_file(vectors),
-        slots=len(slot_rows),
-        gone=int((slot_rows == GONE).sum()),
-        connectivity=CONNECTIVITY,
-        expansion_add=EXPANSION_ADD,
-    )
-    writer.stage(ABOUT_FILE).write_bytes(about.to_bytes())
+            added.append(rows.astype(np.int32))
+    return np.concatenate(added)
 
 
 def missing_index(writer: BundleWriter, approximate_from: int = APPROXIMATE_FROM) -> bool:
