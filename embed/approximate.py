@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from embed.hnsw import Graph
-from embed.index import CHUNK_ROWS, Rows, Similarities, Vectors, best, check_query
+from embed.index import Rows, Similarities, Vectors, best, check_query
 from embed.indexfile import GONE, IndexFiles
 from embed.vectorfile import VectorFile
 
@@ -88,7 +88,6 @@ class ApproximateIndex:
 
     def _compared_with_all(self, query: Vectors) -> Similarities:
         similarities = np.empty(len(self), np.float32)
-        for start in range(0, len(self), CHUNK_ROWS):
-            chunk = self._vectors.between(start, min(start + CHUNK_ROWS, len(self)))
+        for start, chunk in self._vectors.chunks():
             np.vecdot(chunk, query, out=similarities[start : start + len(chunk)])
         return similarities

@@ -7,6 +7,7 @@ all of it, and where the page cache has huge pages at the first few touches.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -17,6 +18,9 @@ from embed.errors import BundleError
 from embed.spec import EMBEDDING_SIZE
 
 _ROW_BYTES: Final = EMBEDDING_SIZE * 4
+
+CHUNK_ROWS: Final = 256
+"""Embeddings handled at a time: 512 kB, which stay in a core's cache from step to step."""
 
 _LENGTH_TOLERANCE: Final = 1e-3
 """How far from 1 a stored embedding's length may be; float32 rounding alone gives 1e-6."""
@@ -56,6 +60,16 @@ class VectorFile:
         vectors = np.empty((end - first, EMBEDDING_SIZE), np.float32)
         self._read_into(vectors, first)
         return vectors
+
+    def chunks(self) -> Iterator[tuple[int, Vectors]]:
+        """All embeddings, ``CHUNK_ROWS`` at a time, each with its first row."""
+        for start in range(0, len(self), CHUNK_ROWS):
+            yield start, self.between(start, min(start + CHUNK_ROWS, len(self)))
+
+    def check_all(self) -> None:
+        """Raises BundleError when an embedding is not of unit length."""
+        for start, chunk in self.chunks():
+            self.check_lengths(chunk, np.arange(start, start + len(chunk)))
 
     def check_lengths(self, vectors: Vectors, rows: Rows) -> None:
         """Raises BundleError when one of ``vectors``, read at ``rows``, is not of unit length."""

@@ -17,6 +17,7 @@ from usearch import index as usearch
 from embed.approximate import ApproximateIndex
 from embed.bundle import open_bundle
 from embed.choice import Sought
+from embed.commands.verify import verify
 from embed.errors import BundleError, SearchError
 from embed.hnsw import Graph
 from embed.index import ExactIndex
@@ -408,3 +409,11 @@ def test_a_row_that_is_no_embedding_is_told_when_it_is_read(bundle: Path) -> Non
         assert len(index.search(VECTORS[2_990], 5)[0]) == 5
         with pytest.raises(BundleError, match="row 7 has length 0, expected 1"):
             index.search(VECTORS[7], 5)
+
+
+def test_verify_looks_at_the_index(bundle: Path) -> None:
+    assert [check for check in verify(bundle) if check.problem is not None] == []
+    replace(bundle, ABOUT_FILE, about(vectors_sha256="0" * 64)(bundle.parent))
+    problems = {check.name: check.problem for check in verify(bundle) if check.problem is not None}
+    assert problems.keys() == {"index of these vectors"}
+    assert "of vectors 0000" in str(problems["index of these vectors"])
