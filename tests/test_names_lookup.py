@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -149,4 +150,16 @@ def test_a_part_longer_than_its_rarest_trigrams_is_confirmed(tmp_path: Path) -> 
     catalogue = opened(tmp_path, [song(name) for name in names])
     assert names_of(catalogue, catalogue.lookup.containing("j klmnop")) == [names[0]]
     assert catalogue.lookup.containing("abcdefghij klmnop abc") == []
+    catalogue.close()
+
+
+def test_a_slip_in_a_name_of_common_trigrams_only(tmp_path: Path) -> None:
+    """No trigram of it is rare; its pieces together are."""
+    words = ["mina", "nami", "mani", "amin", "iman", "anim"]
+    names = sorted({f"{a} - {b} {c} {d}" for a, b, c, d in permutations(words, 4)})
+    catalogue = opened(tmp_path, [song(f"{name} {at}x") for at in range(60) for name in names])
+    assert len(catalogue) > 20_000
+    [row] = catalogue.lookup.exact("iman - mina amin nami 31x")
+    assert row in catalogue.lookup.find("imna - mina amin nami 31x")
+    assert row in catalogue.lookup.find("iman - mina amin namu 31x")
     catalogue.close()
