@@ -16,7 +16,7 @@ from embed.index import Rows, Similarities, Vectors, best, check_query
 from embed.indexfile import GONE, IndexFiles
 from embed.vectorfile import VectorFile
 
-APPROXIMATE_FROM: Final = 50_000
+APPROXIMATE_FROM: Final = 30_000
 """Songs from which a bundle gets an approximate index; measured in docs/scale.md."""
 
 _FETCHED: Final = 2
