@@ -28,7 +28,7 @@ EXPANSION_ADD: Final = 128
 """Candidates kept while a node's neighbours are looked for; USearch's default."""
 
 EXPANSION_SEARCH: Final = 96
-"""Candidates kept while a query's are; measured in docs/scale.md."""
+"""Candidates kept while a query's are: recall in docs/scale.md."""
 
 _ALL_CORES: Final = 0
 
