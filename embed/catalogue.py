@@ -42,6 +42,12 @@ CREATE VIRTUAL TABLE names USING fts5(
 _INDEXES: Final = """
 CREATE INDEX songs_by_sha256 ON songs (sha256);
 INSERT INTO names (names) VALUES ('optimize');
+-- How many names hold each trigram: of a name the rare ones are enough, and FTS5 itself would
+-- have to read all of a trigram's rows to say.
+CREATE TABLE trigrams (trigram TEXT PRIMARY KEY, songs INTEGER NOT NULL) WITHOUT ROWID;
+CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, names, row);
+INSERT INTO trigrams SELECT term, doc FROM temp.vocabulary ORDER BY term;
+DROP TABLE temp.vocabulary;
 """
 _SONG: Final = "id, name, artist, title, path, duration_s, sha256"
 

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from embed.assemble import stage_songs
 from embed.catalogue import Song, song_id
+from embed.derived import stage_derived
 from embed.errors import BundleError
-from embed.manifest import CATALOGUE_FILE, VECTORS_FILE
-from embed.songmap import stage_map
 from embed.spec import EMBEDDING_SIZE, Spec
 from embed.tags import clean
 from embed.unpickle import load_pickle
@@ -58,7 +57,7 @@ def import_catalogue(file: Path, to: Path) -> int:
                 "compared with what it makes: choose another --to"
             )
         stage_songs(writer, songs, spec, lambda song: unit[by_id[song.id]])
-        stage_map(writer, writer.stage(CATALOGUE_FILE), writer.stage(VECTORS_FILE))
+        stage_derived(writer)
         writer.commit(model=None, spec=spec, songs=len(songs))
     return len(songs)
 

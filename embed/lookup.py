@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from embed.database import Database
@@ -17,6 +18,23 @@ _LIKELIEST: Final = 400
 _TRIGRAMS: Final = 64
 """Trigrams of a query that are looked up: FTS5 refuses expressions deeper than 256."""
 
+_TELLING: Final = 6
+"""Trigrams, the rarest, by which a part of a name is looked for; the name itself confirms it."""
+
+_PIECES: Final = 4
+"""Pieces into which a misspelt name is cut: a slip of the finger lies in one or two of them, and by
+the others the name is found."""
+
+_PIECE: Final = 3
+"""Trigrams of a piece, the rarest, that a name must hold all of."""
+
+_PIECE_ROWS: Final = 2_000
+"""Rows at most that a piece brings; of a well-known artist there are many."""
+
+_MOST_ROWS: Final = 8_000
+"""Rows of single rare trigrams that are weighed beside them, at 0.5 µs each. The rarest one is
+taken in any case."""
+
 
 class Lookup:
     """Finds the songs of an open catalogue by name; safe to share between threads.
@@ -28,6 +46,10 @@ class Lookup:
     def __init__(self, database: Database, names: Sequence[str]) -> None:
         self._database = database
         self._names = names
+        # Catalogues written before there were counts have none.
+        self._has_counts = bool(
+            database.column("SELECT 1 FROM sqlite_master WHERE name = 'trigrams'")
+        )
 
     def exact(self, name: str) -> list[int]:
         """Rows of the songs with this name, case and spacing aside."""
@@ -46,13 +68,16 @@ class Lookup:
     def containing(self, part: str, start: int = 0, limit: int = -1) -> list[int]:
         """Rows, ``start`` and up, of songs whose folded name holds ``part``; all with limit -1."""
         folded = fold(part)
-        terms = _terms(plain(folded))
-        if terms:
+        found = trigrams(plain(folded))[:_TRIGRAMS]
+        if found:
+            rarest = self._by_rarity(found)
+            if len(rarest) < len(found):
+                return []
             return self._database.column(
                 "SELECT songs.row FROM names CROSS JOIN songs ON songs.row = names.rowid"
                 " WHERE names MATCH ? AND names.rowid >= ? AND instr(songs.folded, ?)"
                 " ORDER BY names.rowid LIMIT ?",
-                *(" ".join(terms), start, folded, limit),
+                *(" ".join(_term(one) for _, one in rarest[:_TELLING]), start, folded, limit),
             )
         # One or two letters, or only punctuation: no trigram to look up.
         return self._database.column(
@@ -89,28 +114,57 @@ class Lookup:
         """Rows whose names share trigrams with ``query``: rare ones count for more."""
         if len(self._names) <= _COMPARE_ALL:
             return range(len(self._names))
-        budget = len(self._names) // 2 + 10_000
-        found: list[tuple[int, str]] = []
-        for term in _terms(query):
-            [count] = self._database.column("SELECT COUNT(*) FROM names WHERE names MATCH ?", term)
-            found += [(count, term)] * (count > 0)
+        found = trigrams(query)[:_TRIGRAMS]
+        counts = {trigram: count for count, trigram in self._by_rarity(found)}
+        if not counts:
+            return []
         parts: list[str] = []
         values: list[object] = []
-        for count, term in sorted(found):
-            budget -= count
-            if parts and budget < 0:
-                break
-            parts.append("SELECT rowid, ? AS weight FROM names WHERE names MATCH ?")
-            values += [1 / (count + len(self._names) / 1000), term]
-        if not parts:
-            return []
+        for terms in _parts([trigram for trigram in found if trigram in counts], counts):
+            weight = sum(math.log(1 + len(self._names) / counts[one]) for one in terms)
+            parts.append(
+                "SELECT * FROM (SELECT rowid, ? AS weight FROM names WHERE names MATCH ? LIMIT ?)"
+            )
+            most = _PIECE_ROWS if len(terms) > 1 else -1
+            values += [weight, " ".join(map(_term, terms)), most]
         return self._database.column(
             f"SELECT rowid FROM ({' UNION ALL '.join(parts)}) GROUP BY rowid"  # noqa: S608
             f" ORDER BY SUM(weight) DESC, rowid LIMIT {_LIKELIEST}",
             *values,
         )
 
+    def _by_rarity(self, found: Sequence[str]) -> list[tuple[int, str]]:
+        """How many names hold each of these trigrams, the rarest first; without those in none."""
+        if not self._has_counts:
+            counts = [
+                (self._database.column("SELECT COUNT(*) FROM names WHERE names MATCH ?", term), one)
+                for one, term in zip(found, map(_term, found), strict=True)
+            ]
+            return sorted((count, one) for [count], one in counts if count)
+        marks = ", ".join("?" * len(found))
+        return self._database.rows(
+            f"SELECT songs, trigram FROM trigrams WHERE trigram IN ({marks})"  # noqa: S608
+            " ORDER BY songs, trigram",
+            *found,
+        )
 
-def _terms(query: str) -> list[str]:
-    """The trigrams of a plain query as FTS5 terms."""
-    return [f'"{trigram}"' for trigram in trigrams(query)[:_TRIGRAMS]]
+
+def _parts(found: Sequence[str], counts: Mapping[str, int]) -> Iterator[list[str]]:
+    """By which trigrams together a misspelt name is looked for: those of each piece of it, and
+    the rarest alone. ``found`` is in the name's order."""
+    size = -(-len(found) // _PIECES)
+    for start in range(0, len(found), size):
+        piece = sorted(found[start : start + size], key=counts.__getitem__)[:_PIECE]
+        if len(piece) > 1:
+            yield piece
+    budget = _MOST_ROWS
+    for place, trigram in enumerate(sorted(found, key=counts.__getitem__)):
+        budget -= counts[trigram]
+        if place and budget < 0:
+            break
+        yield [trigram]
+
+
+def _term(trigram: str) -> str:
+    """A trigram of a plain name as FTS5's query."""
+    return f'"{trigram}"'

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from embed.approximate import APPROXIMATE_FROM
 from embed.assemble import stage_songs
 from embed.batch import Batch, Outcome
 from embed.bucket import listed
@@ -21,16 +22,16 @@ from embed.bundle import Bundle, open_bundle
 from embed.catalogue import Song, song_id
 from embed.clips import PREVIEWS_FILE
 from embed.cores import available_cores
+from embed.derived import lacks_derived, stage_derived, stage_missing
 from embed.encoder import Encoder
 from embed.known import KnownEmbeddings
-from embed.manifest import CATALOGUE_FILE, VECTORS_FILE, Manifest
+from embed.manifest import Manifest
 from embed.model import SAMPLE, Model, choose_model
 from embed.prepare import SONG_MEMORY_MIB, SONG_TIMEOUT_S, Work
 from embed.previews import Limits, Previews
 from embed.progress import progress
 from embed.report import Failure, Report
 from embed.scan import SongFile
-from embed.songmap import missing_map, stage_map, stage_missing_map
 from embed.spec import DEFAULT_WINDOWS, Spec, Windows
 from embed.state import STATE_FILE, FileFacts, State
 from embed.store.place import Place
@@ -51,6 +52,7 @@ class Options:
     song_memory_mib: int = SONG_MEMORY_MIB
     cache: Path | None = None
     previews: bool | None = None
+    approximate_from: int = APPROXIMATE_FROM
 
 
 def embed_folder(
@@ -94,7 +96,7 @@ def _embed_songs(
         report.in_bundle = len(done)
         with _previews(bundle, to, options, done, report) as previews:
             report.changed = bool(done) and _write(
-                writer, model, spec, done, known, report, previews
+                writer, model, spec, done, known, report, previews, options.approximate_from
             )
         if done:
             state.committed({song.key for song in songs})
@@ -206,8 +208,9 @@ def _write(
     known: KnownEmbeddings,
     report: Report,
     previews: Previews | None,
+    approximate_from: int,
 ) -> bool:
-    """Write catalogue, vectors, map and clips, unless the bundle already holds just these."""
+    """Write songs, what is made of them, and clips, unless the bundle already holds just these."""
     started = time.perf_counter()
     songs = [_song(file, facts) for file, facts in done.items()]
     report.removed = len(known.paths() - {song.path for song in songs})
@@ -215,13 +218,13 @@ def _write(
     songs_stay = model_stays and known.holds_exactly(songs)
     digests = {song.sha256 for song in songs}
     clips_stay = previews is None or not previews.differ(digests)
-    if songs_stay and clips_stay and not missing_map(writer):
+    if songs_stay and clips_stay and not lacks_derived(writer, approximate_from):
         return False
     if not songs_stay:
         stage_songs(writer, songs, spec, lambda song: known.vector(song.sha256))
-        stage_map(writer, writer.stage(CATALOGUE_FILE), writer.stage(VECTORS_FILE))
-    elif missing_map(writer):
-        stage_missing_map(writer)
+        stage_derived(writer, approximate_from)
+    else:
+        stage_missing(writer, approximate_from)
     if previews is not None and not (songs_stay and clips_stay):
         previews.stage(writer, digests)
     if not model_stays:

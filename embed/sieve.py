@@ -39,11 +39,11 @@ class Sieve:
     def add(self, start: int, vectors: NDArray[np.float32]) -> None:
         """Take in unit ``vectors``, float32 ``(n, 512)``, as rows ``start`` and up."""
         rows = slice(start, start + len(vectors))
-        self._codes[rows], self._scales[rows], self._rests[rows] = _round(vectors)
+        self._codes[rows], self._scales[rows], self._rests[rows] = rounded(vectors)
 
     def candidates(self, query: NDArray[np.float32], count: int) -> NDArray[np.int64]:
         """Rows, ascending, that hold the ``count`` nearest of a unit ``query`` for certain."""
-        codes, scale, rest = _round(query[np.newaxis])
+        codes, scale, rest = rounded(query[np.newaxis])
         products = simsimd.cdist(codes, self._codes, metric="dot", out_dtype="float32")
         similarities = np.asarray(products)[0] * (self._scales * scale)
         bounds = self._rests * (1 + rest) + (rest + np.float32(_ROUNDING))
@@ -53,7 +53,7 @@ class Sieve:
         return np.flatnonzero(similarities + bounds >= floor)
 
 
-def _round(
+def rounded(
     vectors: NDArray[np.float32],
 ) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float32]]:
     """int8 codes ``(n, 512)``, scales and lengths of the rests ``(n,)`` of unit vectors."""

@@ -6,7 +6,6 @@ they are more than a fifth of all is it laid out anew, from where everything lie
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from embed.bundle import open_bundle
-from embed.catalogue import Catalogue
-from embed.manifest import CATALOGUE_FILE, VECTORS_FILE
+from embed.carried import Carried
 from embed.mapfile import MAP_FILE, Map, read_map
 from embed.planar import Points, Rows, Scores, lay_out, place, principal
 from embed.writer import BundleWriter
@@ -27,13 +25,13 @@ PLACED_SHARE: Final = 0.2
 _SIDE: Final = 65_535
 
 
-def stage_map(writer: BundleWriter, catalogue: Path, vectors: Path) -> None:
-    """Stage the map of the songs in ``catalogue``, whose embeddings are ``vectors``.
+def stage_map(writer: BundleWriter, vectors: Path, carried: Carried) -> None:
+    """Stage the map of the songs whose embeddings are ``vectors``; those ``carried`` over stay
+    where the bundle's own map has them.
 
     Raises BundleError when the files are damaged.
     """
-    keys, spec = _keys(catalogue)
-    known, old = _known(writer, keys, spec)
+    known, old = _known(writer, carried)
     # One thread: how a matrix product is split over cores shows in its last digits, and what
     # is laid out by them would not be the same on another machine.
     with threadpool_limits(1):
@@ -69,36 +67,17 @@ def _brought_up_to_date(scores: Scores, known: Rows, old: Map) -> Map:
     return song_map
 
 
-def _known(writer: BundleWriter, keys: list[str], spec: str | None) -> tuple[Rows, Map]:
+def _known(writer: BundleWriter, carried: Carried) -> tuple[Rows, Map]:
     """Rows of songs that the bundle's map already shows, and what it says of them."""
-    nothing = np.zeros(0, np.int64), np.zeros((0, 3), np.uint16)
-    if writer.previous is None:
-        return nothing
-    bundle = open_bundle(writer.root)
-    old = read_map(bundle)
+    old = None
+    if writer.previous is not None and len(carried.new):
+        old = read_map(open_bundle(writer.root))
     if old is None:
-        return nothing
-    old_keys, old_spec = _keys(bundle.file(CATALOGUE_FILE))
-    if old_spec != spec:
-        return nothing
-    places = {key: row for row, key in enumerate(old_keys)}
-    known = np.array([row for row, key in enumerate(keys) if key in places], np.int64)
-    return known, old[[places[keys[row]] for row in known.tolist()]]
-
-
-def _keys(catalogue: Path) -> tuple[list[str], str | None]:
-    """What tells each song, by row, and their spec: its content, where that is known."""
-    with closing(Catalogue(catalogue)) as songs:
-        return [song.sha256 or song.id for song in songs.songs()], songs.spec_digest
+        return np.zeros(0, np.int64), np.zeros((0, 3), np.uint16)
+    return carried.new, old[carried.old]
 
 
 def missing_map(writer: BundleWriter) -> bool:
     """Whether the bundle holds songs, but no map of them."""
     previous = writer.previous
     return previous is not None and previous.spec is not None and MAP_FILE not in previous.files
-
-
-def stage_missing_map(writer: BundleWriter) -> None:
-    """Stage the map of the songs that are already in the bundle. Raises BundleError."""
-    bundle = open_bundle(writer.root)
-    stage_map(writer, bundle.file(CATALOGUE_FILE), bundle.file(VECTORS_FILE))

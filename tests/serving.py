@@ -14,18 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.types import ASGIApp, Message
 
+from embed.approximate import APPROXIMATE_FROM
 from embed.assemble import stage_songs
 from embed.catalogue import Song, song_id
 from embed.clips import PREVIEWS_FILE, write_clips
+from embed.derived import stage_derived
 from embed.manifest import (
-    CATALOGUE_FILE,
     MODEL_FILE,
     TEXT_FILE,
     TOKENIZER_FILE,
-    VECTORS_FILE,
     ModelInfo,
 )
-from embed.songmap import stage_map
 from embed.spec import EMBEDDING_SIZE, FrontEnd, Spec
 from embed.writer import BundleWriter
 from tests.tiny_model import tiny_model
@@ -88,6 +87,7 @@ def write_bundle(
     kind: str = "sample",
     model: bytes = b"not a model",
     with_text: bool = False,
+    approximate_from: int = APPROXIMATE_FROM,
 ) -> Path:
     """A bundle of ``songs`` with ``vectors`` in the same order, an audio tower that is none,
     and perhaps the tiny text tower."""
@@ -96,7 +96,7 @@ def write_bundle(
     by_id = {one.id: vector for one, vector in zip(songs, vectors, strict=True)}
     with BundleWriter(root) as writer:
         stage_songs(writer, songs, spec, lambda one: by_id[one.id])
-        stage_map(writer, writer.stage(CATALOGUE_FILE), writer.stage(VECTORS_FILE))
+        stage_derived(writer, approximate_from)
         writer.stage(MODEL_FILE).write_bytes(model)
         if with_text:
             text = write_tiny_text(writer.stage(TEXT_FILE), writer.stage(TOKENIZER_FILE))

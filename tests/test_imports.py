@@ -38,6 +38,7 @@ OWNERS = {
     "soundfile": ["embed/decoders.py", "embed/sample/", "export/sample/"],
     "av": ["embed/ffmpeg.py", "embed/opus.py"],
     "openTSNE": ["embed/planar.py"],
+    "usearch": ["embed/hnsw.py"],
     "soxr": ["embed/audio.py", "export/sample/"],
     "mutagen": ["embed/decoders.py", "embed/tags.py", "embed/sample/"],
     # S3 is the store's; the comparison invokes a function.
@@ -70,13 +71,14 @@ AUDIO = {"reader", "ffmpeg", "decoders", "audio", "windows", "mel", "encoder"} |
 }
 KNOW_NOTHING_OF_AUDIO = [
     *("catalogue", "index", "bundle", "manifest", "writer", "assemble"),
+    *("vectorfile", "hnsw", "approximate", "indexfile", "indexing", "opening", "carried"),
     *("library", "playlist", "pairs", "m3u8"),
 ]
 
 HEAVY = [
     *("onnxruntime", "soundfile", "av", "soxr", "mutagen", "torch", "transformers"),
     *("boto3", "botocore", "tokenizers", "huggingface_hub", "openTSNE", "sklearn", "scipy"),
-    *("prometheus_client", "pythonjsonlogger"),
+    *("prometheus_client", "pythonjsonlogger", "usearch"),
 ]
 
 

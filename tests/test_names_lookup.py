@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -115,4 +118,51 @@ def test_threads_share_a_catalogue(tmp_path: Path) -> None:
     alone = [catalogue.lookup.find(part) for part in asked]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(catalogue.lookup.find, asked)) == alone
+    catalogue.close()
+
+
+def test_counts_of_trigrams_are_those_of_the_names(tmp_path: Path) -> None:
+    names = ["aaa aaa", "aaab", "Zé"]
+    catalogue = opened(tmp_path, [song(name) for name in names])
+    with closing(sqlite3.connect(catalogue.path)) as database:
+        counts = dict(database.execute("SELECT trigram, songs FROM trigrams"))
+    assert counts == {"aaa": 2, "aa ": 1, "a a": 1, " aa": 1, "aab": 1}
+    catalogue.close()
+
+
+def test_a_catalogue_from_before_there_were_counts(tmp_path: Path) -> None:
+    songs = many(2_000)
+    catalogue = opened(tmp_path, songs)
+    asked = [one.name[3:] for one in songs[::50]] + [f"{one.name}xq" for one in songs[::50]]
+    expected = [catalogue.lookup.find(part) for part in asked]
+    catalogue.close()
+    with closing(sqlite3.connect(catalogue.path)) as database:
+        database.execute("DROP TABLE trigrams")
+    older = Catalogue(catalogue.path)
+    assert [older.lookup.find(part) for part in asked] == expected
+    assert all(expected)
+    older.close()
+
+
+def test_a_part_longer_than_its_rarest_trigrams_is_confirmed(tmp_path: Path) -> None:
+    """The same trigrams in another order are another name."""
+    names = ["abcdefghij klmnop", "klmnop abcdefghij", "defghij klm abc"]
+    catalogue = opened(tmp_path, [song(name) for name in names])
+    assert names_of(catalogue, catalogue.lookup.containing("j klmnop")) == [names[0]]
+    assert catalogue.lookup.containing("abcdefghij klmnop abc") == []
+    catalogue.close()
+
+
+def test_a_slip_in_a_name_of_common_trigrams_only(tmp_path: Path) -> None:
+    """None of them is rare; those of a piece of the name together are. Without pieces 5 of 40."""
+    rng = random.Random(1)
+    words = ["".join(word) for word in product("mnr", "aio", "mnr", "aio")]
+    names = {f"{rng.choice(words)} - {' '.join(rng.choices(words, k=5))}" for _ in range(30_000)}
+    catalogue = opened(tmp_path, [song(name) for name in names])
+    missed = []
+    for name in rng.sample(sorted(names), 40):
+        [row] = catalogue.lookup.exact(name)
+        if row not in catalogue.lookup.find(f"{name[:8]}{name[9]}{name[8]}{name[10:]}"):
+            missed.append(name)
+    assert missed == []
     catalogue.close()

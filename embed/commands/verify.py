@@ -73,8 +73,10 @@ def verify(root: Path) -> Iterator[Check]:
 
 def _songs(bundle: Bundle, broken: set[str]) -> Iterator[Check]:
     from embed.catalogue import Catalogue  # noqa: PLC0415
-    from embed.index import ExactIndex  # noqa: PLC0415
+    from embed.indexfile import has_index  # noqa: PLC0415
     from embed.manifest import CATALOGUE_FILE, VECTORS_FILE  # noqa: PLC0415
+    from embed.opening import open_index  # noqa: PLC0415
+    from embed.vectorfile import VectorFile  # noqa: PLC0415
 
     counts = {"manifest": bundle.manifest.songs}
     catalogue: Catalogue | None = None
@@ -84,8 +86,9 @@ def _songs(bundle: Bundle, broken: set[str]) -> Iterator[Check]:
         catalogue = Catalogue(bundle.file(CATALOGUE_FILE, verify=False))
 
     def count_vectors() -> None:
-        with closing(ExactIndex(bundle.file(VECTORS_FILE, verify=False))) as index:
-            counts["vectors"] = len(index)  # opening it has looked at every one
+        with closing(VectorFile(bundle.file(VECTORS_FILE, verify=False))) as vectors:
+            vectors.check_all()
+            counts["vectors"] = len(vectors)
 
     if CATALOGUE_FILE not in broken:
         yield _check("catalogue opens", open_catalogue)
@@ -96,6 +99,8 @@ def _songs(bundle: Bundle, broken: set[str]) -> Iterator[Check]:
             yield _check("songs' spec", partial(_check_spec, bundle, catalogue))
     if VECTORS_FILE not in broken:
         yield _check("vectors of unit length", count_vectors)
+    if has_index(bundle):
+        yield _check("index of these vectors", lambda: open_index(bundle).close())
     yield _check("counts", partial(_check_counts, counts))
 
 

@@ -57,6 +57,12 @@ def search(_music: Path | None, scratch: Path) -> Iterator[Part]:
     yield service.growth(scratch)
 
 
+def scale(_music: Path | None, scratch: Path) -> Iterator[Part]:
+    from tests.bench import scale
+
+    yield scale.bench(scale.SMALL, scratch)
+
+
 def sound(music: Path | None, scratch: Path) -> Iterator[Part]:
     from tests.bench import sound
 
@@ -77,6 +83,7 @@ PARTS: dict[str, Callable[[Path | None, Path], Iterator[Part]]] = {
     "growth": growth,
     "service": service,
     "search": search,
+    "scale": scale,
     "sound": sound,
     "lambda": serverless,
 }

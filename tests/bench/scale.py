@@ -1,0 +1,154 @@
+"""``make bench-scale``: search in 100,000 to 3 million songs, three indexes in the same run.
+
+    python -m tests.bench.scale [--songs 100000,300000,1000000,3000000] [--to bench/scale]
+
+Embeddings are made up (``clusters.py``). Queries are songs of the same artists that are not in
+the catalogue; recall is against plain matrix products. What 10 million would take is reckoned
+from the sizes measured, by formulas that the notes state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from embed.hnsw import CONNECTIVITY, EXPANSION_ADD, Graph
+from embed.indexfile import ABOUT_FILE, GRAPH_FILE, ROWS_FILE, write_about
+from embed.indexing import grow
+from tests.bench.clusters import nearest, write_clusters
+from tests.bench.measure import Part, Row, machine, seconds
+from tests.bench.results import save, table
+from tests.bench.searching import NEIGHBOURS, Searched
+
+SMALL = (10_000, 30_000, 100_000)
+SIZES = (100_000, 300_000, 1_000_000, 3_000_000)
+FAR = 10_000_000
+QUERIES = 500
+EXACT_READS = 100_000_000
+"""Songs that exact searches may compare with in all: a million takes 0.15 s."""
+
+NAMES = {"approximate": "USearch, re-ranked", "faiss": "faiss HNSW, int8", "exact": "exact"}
+
+
+def bench(sizes: Sequence[int], scratch: Path) -> Part:
+    """Every index at every size."""
+    part = Part("scale", "Search by size of the catalogue, in process", axes=("songs", "p50, ms"))
+    measured: list[tuple[int, float, Searched]] = []
+    for songs in sizes:
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
+            measured.append((songs, *_at(songs, Path(folder), part)))
+    if len(sizes) > 1:
+        part.notes.extend(_far(measured))
+    return part
+
+
+def _at(songs: int, folder: Path, part: Part) -> tuple[float, Searched]:
+    """Rows of one size; returns how long our graph took to build, and what it did."""
+    queries = write_clusters(folder / "vectors.npy", songs, QUERIES)
+    np.save(folder / "queries.npy", queries)
+    truth = nearest(folder / "vectors.npy", queries, NEIGHBOURS)
+    build_s = {
+        "approximate": seconds(lambda: build(folder)),
+        "faiss": seconds(lambda: _faiss(folder)),
+    }
+    searched = {}
+    for kind, name in NAMES.items():
+        count = QUERIES if kind != "exact" else min(QUERIES, max(30, EXACT_READS // songs))
+        searched[kind] = found = _searched(kind, folder, count)
+        for row in _rows(f"{songs:,}, {name}", found, recall(found.rows, truth)):
+            part.rows.append(row)
+        if kind in build_s:
+            part.rows.append(Row(f"{songs:,}, {name}: build", build_s[kind], "s"))
+        part.growth.setdefault(name, []).append((songs, found.p50_ms))
+    return build_s["approximate"], searched["approximate"]
+
+
+def build(folder: Path) -> None:
+    """Our index of ``vectors.npy``, on all cores."""
+    graph = Graph.empty()
+    rows = grow(graph, np.zeros(0, np.int32), folder / "vectors.npy", on_all_cores=True)
+    graph.save(folder / GRAPH_FILE)
+    write_about(folder / ROWS_FILE, folder / ABOUT_FILE, rows, "")
+
+
+def _faiss(folder: Path) -> None:
+    """faiss' graph with the same links and effort, over 8 bits a number, on all cores."""
+    import faiss
+
+    vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+    index = faiss.IndexHNSWSQ(
+        512, faiss.ScalarQuantizer.QT_8bit, CONNECTIVITY, faiss.METRIC_INNER_PRODUCT
+    )
+    index.hnsw.efConstruction = EXPANSION_ADD
+    order = np.random.default_rng(1).permutation(len(vectors))[:20_000]
+    index.train(np.array(vectors[np.sort(order)]))
+    for start in range(0, len(vectors), 50_000):
+        index.add(np.array(vectors[start : start + 50_000]))
+    faiss.write_index(index, str(folder / "faiss.index"))
+
+
+def _searched(kind: str, folder: Path, count: int) -> Searched:
+    command = [sys.executable, "-m", "tests.bench.searching", kind, str(folder), str(count)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Searched(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def recall(rows: Sequence[Sequence[int]], truth: np.ndarray) -> float:
+    """Share of the truly nearest that were answered."""
+    pairs = zip(rows, truth.tolist(), strict=False)  # the exact index is asked fewer
+    return float(np.mean([len({*found} & {*true}) / NEIGHBOURS for found, true in pairs]))
+
+
+def _rows(what: str, found: Searched, share: float) -> Iterator[Row]:
+    fidelity = f"recall@{NEIGHBOURS} {share:.4f}"
+    yield Row(f"{what}: p50 (less is better)", found.p50_ms, "ms", fidelity=fidelity)
+    yield Row(f"{what}: p99 (less is better)", found.p99_ms, "ms", fidelity=fidelity)
+    yield Row(f"{what}: two threads", found.rate, "queries/s")
+    yield Row(f"{what}: resident (less is better)", found.resident_mib, "MiB")
+    yield Row(f"{what}: open (less is better)", found.open_s, "s")
+
+
+def _far(measured: Sequence[tuple[int, float, Searched]]) -> Iterator[str]:
+    """What ten million songs would take."""
+    songs = np.array([float(count) for count, _, _ in measured])
+    build_s = np.array([build for _, build, _ in measured])
+    p50_ms = np.array([found.p50_ms for _, _, found in measured])
+    slope, level = np.polyfit(np.log(songs), p50_ms, 1)
+    yield (
+        f"{FAR:,} songs, p50 = {level:.3g} + {slope:.3g} · ln(songs) ms (least squares): "
+        f"{level + slope * math.log(FAR):.2g} ms"
+    )
+    per = float((build_s / (songs * np.log(songs)))[-1])
+    yield (
+        f"{FAR:,} songs, build = {per:.3g} · songs · ln(songs) s (from the largest size): "
+        f"{per * FAR * math.log(FAR) / 3600:.2g} h"
+    )
+    mib = measured[-1][2].resident_mib / measured[-1][0] * FAR
+    yield f"{FAR:,} songs, resident = songs · that of one at the largest size: {mib / 1024:.2g} GiB"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--songs", default=",".join(map(str, SIZES)), help="sizes, with commas")
+    parser.add_argument("--to", type=Path, default=Path("bench/scale"), help="figures and plot")
+    parser.add_argument("--scratch", type=Path, help="a folder with room for 15 GB")
+    args = parser.parse_args()
+    head = f"{date.today()}, {machine()}"
+    print(head, flush=True)
+    with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:
+        part = bench([int(size) for size in args.songs.split(",")], Path(scratch))
+    print(table(part), flush=True)
+    save(head, [part], args.to)
+
+
+if __name__ == "__main__":
+    main()
