@@ -1,6 +1,6 @@
 """A list of a million songs through ``--engine ray``, with no work in them: what the driver needs.
 
-    python -m tests.bench.cluster [--songs 1000000] [--workers 2]
+    python -m tests.bench.cluster [--songs 1000000] [--workers 2] [--to bench/cluster.json]
 
 Keys only, a stub for decoder and encoder, Ray on this machine. Everything else is real: chunks,
 actors, their processes, shards, the record of the run, catalogue and vectors.
@@ -17,7 +17,6 @@ from pathlib import Path
 
 import click
 
-from embed import sample
 from embed.assemble import stage_songs
 from embed.catalogue import Song, song_id
 from embed.cluster.engine import RayEngine
@@ -96,11 +95,14 @@ def _song(file: SongFile, facts: FileFacts) -> Song:
 @click.command()
 @click.option("--songs", type=click.IntRange(min=1), default=1_000_000)
 @click.option("--workers", type=click.IntRange(min=1), default=2)
-def main(songs: int, workers: int) -> None:
-    """Print the figures as JSON."""
-    assert sample.MODEL_PATH.exists()
+@click.option("--to", type=click.Path(path_type=Path), default=Path("bench/cluster.json"))
+def main(songs: int, workers: int, to: Path) -> None:
+    """Write the figures as JSON."""
     with tempfile.TemporaryDirectory(prefix="vibe-bench-") as folder:
-        print(json.dumps(through(songs, workers, Path(folder)), indent=1))
+        found = json.dumps(through(songs, workers, Path(folder)), indent=1)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    to.write_text(found + "\n")
+    print(found)
 
 
 if __name__ == "__main__":
