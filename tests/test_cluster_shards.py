@@ -125,6 +125,7 @@ def test_what_a_cluster_loses_is_given_out_again(shards):
         for chunk in todo[:2]:
             shards.write(chunk.name, [embedded(one.key) for one in chunk.songs])
             yield Done(chunk.name, {}, {"decode": 1.0})
+            yield Done(chunk.name, {}, {"decode": 1.0})  # told twice, it counts once
 
     found = list(embed_chunks(some_chunks(5), shards, set(), run))
     assert sorted(outcome.song.key for outcome in found) == list("01234")
@@ -134,7 +135,7 @@ def test_what_a_cluster_loses_is_given_out_again(shards):
 
 def test_a_cluster_that_loses_everything_is_an_error(shards):
     rounds = []
-    with pytest.raises(VibeError, match=r"2 chunks of songs \(the first holds 0\) were lost 3 "):
+    with pytest.raises(VibeError, match=r"2 chunks .+ holds 0\) came back from no machine, 3 "):
         list(embed_chunks(some_chunks(2), shards, set(), lambda todo: rounds.append(todo) or []))
     assert len(rounds) == 3
 

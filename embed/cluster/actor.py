@@ -67,7 +67,7 @@ class Embedder:
         self._error: str | None = None
         try:
             self._begin(task)
-        except VibeError as error:  # what __init__ raises, Ray tries again and again
+        except (VibeError, OSError) as error:  # what __init__ raises, Ray tries again and again
             self._error = str(error)
 
     def _begin(self, task: Task) -> None:
@@ -84,7 +84,7 @@ class Embedder:
         chunk: Chunk = pickle.loads(row["chunk"])  # noqa: S301 - by Ray, from our own process
         try:
             done = self._embed(chunk)
-        except VibeError as error:
+        except (VibeError, OSError) as error:  # the store's, the model's, a full disk's
             done = Done(chunk.name, {}, {}, str(error))
         return {"done": pickle.dumps(done)}
 

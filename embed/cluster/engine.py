@@ -85,13 +85,14 @@ def embed_chunks(
         for done in run(list(missing.values())):
             if done.error is not None:
                 raise VibeError(done.error)
-            chunk = missing.pop(done.name)
-            yield from _outcomes(chunk, shards.read(done.name), done)
+            if done.name in missing:
+                chunk = missing.pop(done.name)
+                yield from _outcomes(chunk, shards.read(done.name), done)
         idle = idle + 1 if len(missing) == before else 0
         if idle == _IDLE_ROUNDS:
             raise VibeError(
-                f"{len(missing)} chunks of songs (the first holds {_first(missing)}) were lost "
-                f"{idle} times with the machine they were on; what is embedded is kept"
+                f"{len(missing)} chunks of songs (the first holds {_first(missing)}) came back "
+                f"from no machine, {idle} times; what is embedded is kept"
             )
 
 

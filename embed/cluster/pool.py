@@ -27,6 +27,9 @@ _MOST_CPUS: Final = 8
 
 _LOOK_S: Final = 10.0
 
+_IN_FLIGHT: Final = 2
+"""Chunks that an actor has: one in work, and the next, so that it never waits for the driver."""
+
 _MOST_DEATHS: Final = 16
 """Actors lost before they began, one after the other, before all begin again; Ray's 3 are few
 where machines come and go."""
@@ -91,7 +94,9 @@ def run_chunks(todo: Sequence[Chunk], task: Task) -> Iterator[Done]:
             Embedder,
             fn_constructor_args=(task,),
             num_cpus=task.workers,
-            compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=actors),
+            compute=ray.data.ActorPoolStrategy(
+                min_size=1, initial_size=actors, max_tasks_in_flight_per_actor=_IN_FLIGHT
+            ),
             max_restarts=0,
             max_task_retries=0,
         )
