@@ -6,6 +6,7 @@ The folder of the songs has a folder ``.log`` in which they leave word.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def prepare(song: SongFile, work: Work) -> Prepared:
     log = log_folder(song.path.parent)
     with (log / "prepared").open("a") as file:
         file.write(f"{song.key}\n")
+    if "ray" in sys.modules:
+        (log / "ray").touch()
     if song.key == CRASHES:
         os.abort()
     if song.key == WAITS and not (log / "raylet").exists():

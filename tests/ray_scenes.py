@@ -122,7 +122,8 @@ class Scenes:
         killer.start()
         found = self.run("lost", ray_prepare.prepare)
         killer.join()
-        return {**found, "killed": len(killed), "prepared": self.prepared()}
+        loaded = (log / "ray").exists()
+        return {**found, "killed": len(killed), "prepared": self.prepared(), "loaded": loaded}
 
     def again(self) -> dict[str, object]:
         """The shards are enough: another bundle, and no song is prepared."""

@@ -65,6 +65,10 @@ def test_a_lost_machine_costs_the_chunks_it_was_on(scenes):
     assert len(twice) < SONGS / 2
 
 
+def test_a_decoders_process_does_not_load_ray(scenes):
+    assert scenes["lost"]["loaded"] is False
+
+
 def test_a_stopped_run_goes_on_from_the_shards(scenes):
     found = scenes["stopped"]
     assert len(found["kept"]) >= CHUNK_SONGS

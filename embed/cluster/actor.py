@@ -8,6 +8,7 @@ many bytes as the embedding they end as.
 from __future__ import annotations
 
 import pickle
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -63,6 +64,8 @@ class Embedder:
     """Call it with the row of a chunk to get the row of what became of it (Ray Data's terms)."""
 
     def __init__(self, task: Task) -> None:
+        # Or each decoder's process would load Ray's main program: 84 MB at rest, not 38.
+        vars(sys.modules["__main__"]).pop("__file__", None)
         self._folder = tempfile.TemporaryDirectory(prefix="vibe-embed-")
         self._error: str | None = None
         try:
