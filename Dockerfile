@@ -5,6 +5,7 @@
 #   docker build --build-arg BUNDLE=s3://bucket/prefix --secret id=aws,src=$HOME/.aws/credentials .
 #
 # `--target embed` makes the image of the cluster's Jobs: python -m embed, and no bundle.
+# `--target ray` is that with Ray in it: head, workers and job of k8s/ray.
 # Builds that must repeat give the base by digest: --build-arg BASE=python:3.11-slim@sha256:…
 ARG BASE=docker.io/library/python:3.11-slim
 
@@ -61,6 +62,21 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "embed"]
+
+# --- Ray, for those who embed by many machines: 500 MB that nobody else carries.
+FROM embedding AS clustered
+COPY requirements/ray.txt requirements/
+RUN pip install --no-cache-dir --only-binary=:all: -r requirements/ray.txt
+
+FROM ${BASE} AS ray
+COPY --from=clustered /opt/venv /opt/venv
+COPY --from=api /app /app
+# Ray starts its workers wherever it likes: they find our code by PYTHONPATH.
+ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    RAY_USAGE_STATS_ENABLED=0
+WORKDIR /app
+USER 10001:10001
+CMD ["ray", "--help"]
 
 # --- What serves.
 FROM ${BASE} AS serve

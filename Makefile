@@ -6,7 +6,8 @@ PORT   ?= 8000
 DEMO   ?= demo
 
 PINS_RUN  := requirements/embed.txt requirements/handler.txt
-PINS_TEST := $(PINS_RUN) requirements/lambda.txt requirements/export.txt requirements/dev.txt
+PINS_TEST := $(PINS_RUN) requirements/lambda.txt requirements/export.txt requirements/dev.txt \
+  requirements/ray.txt
 INSTALL   := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .PHONY: image image-test demo setup setup-export test check format bench bench-scale bench-stability profile requirements clean help
@@ -109,9 +110,11 @@ AS_EMBED := -c requirements/embed.txt
 UNUSED := certifi charset-normalizer fsspec hf-xet huggingface-hub pyyaml requests urllib3
 
 requirements: $(VENV)/.test  ## Compile the pins anew from requirements/*.in.
-	for part in embed handler export dev bench lambda moto localstack infra; do \
+	for part in embed handler export dev ray bench lambda moto localstack infra; do \
 	  case $$part in \
-	    handler) more="$(AS_EMBED) $(UNUSED:%=--unsafe-package %)" ;; export) more="$(AS_EMBED) requirements/embed.in" ;; *) more= ;; \
+	    handler) more="$(AS_EMBED) $(UNUSED:%=--unsafe-package %)" ;; \
+	    export) more="$(AS_EMBED) requirements/embed.in" ;; \
+	    ray) more="$(AS_EMBED) -c requirements/handler.txt -c requirements/dev.txt" ;; *) more= ;; \
 	  esac; \
 	  $(PY) $(COMPILE) -o requirements/$$part.txt requirements/$$part.in $$more || exit 1; \
 	done

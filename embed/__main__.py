@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from click_default_group import DefaultGroup
@@ -21,6 +21,9 @@ from embed.errors import VibeError
 from embed.spec import DEFAULT_WINDOWS, MAX_WINDOWS, Windows, parse_windows
 from embed.store.commands import COMMANDS
 from embed.store.place import Place, S3Url
+
+if TYPE_CHECKING:
+    from embed.engine import Engine
 
 _DONE, _SOME_FAILED, _NOTHING_DONE, _INTERRUPTED = 0, 1, 2, 130
 _DIRECTORY: Final = click.Path(path_type=Path)
@@ -88,6 +91,15 @@ def main() -> None:
     help="Keep ten seconds of each song (60 kB) to listen to on the page. Once a bundle has "
     "them, new songs get theirs.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    help="Who embeds: this machine, or a Ray cluster (docs/scale.md). [default: local]",
+)
+@click.option(
+    "--address", help="Of the Ray cluster, such as auto. [default: a Ray on this machine]"
+)
 @_WORK
 def folder(
     music: Place,
@@ -97,6 +109,8 @@ def folder(
     workers: int | None,
     song_timeout: float | None,
     previews: bool,
+    engine: str,
+    address: str | None,
     work: Path | None,
 ) -> None:
     """Embed every song under MUSIC, and write BUNDLE.
@@ -110,7 +124,15 @@ def folder(
     from embed.working import working_copy  # noqa: PLC0415
 
     timeout_s = song_timeout or SONG_TIMEOUT_S
-    options = Options(model, windows, workers, timeout_s, cache=work, previews=previews or None)
+    options = Options(
+        model,
+        windows,
+        workers,
+        timeout_s,
+        cache=work,
+        previews=previews or None,
+        engine=_engine(engine, address, to),
+    )
     if isinstance(to, S3Url):  # an evicted pod ends like Ctrl-C: its progress is saved
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     with working_copy(to, work, _tell) as copy:
@@ -121,6 +143,22 @@ def folder(
             raise VibeError(f"{music}: no song could be embedded; {to} stays as it was")
         copy.push()
     sys.exit(_SOME_FAILED if report.failures or report.without_preview else _DONE)
+
+
+def _engine(name: str, address: str | None, to: Place) -> Engine:
+    from embed.engine import local  # noqa: PLC0415
+
+    if name == "local":
+        if address is not None:
+            raise click.UsageError("--address is of --engine ray")
+        return local
+    try:
+        from embed.cluster.engine import RayEngine  # noqa: PLC0415
+    except ImportError as error:
+        raise VibeError(
+            f"--engine ray: {error.name} is not installed; pip install -r requirements/ray.txt"
+        ) from error
+    return RayEngine(to, address)
 
 
 @click.command("import")

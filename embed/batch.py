@@ -6,9 +6,8 @@ Both kinds of worker keep every core busy; a bound on songs in flight bounds mem
 from __future__ import annotations
 
 import queue
-import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -17,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.confine import reason_of
-from embed.encoder import Encoder, embed_windows
-from embed.prepare import Prepared, Work, prepare, prepare_pool
+from embed.crew import Crew
+from embed.prepare import Prepared
 from embed.scan import SongFile
-from embed.workers import WorkerPool
 
 _IN_FLIGHT_PER_WORKER: Final = 3
 """One being prepared, one waiting, one being encoded: enough that neither side ever idles."""
@@ -50,53 +48,37 @@ class _Encoding:
 
 
 class Batch:
-    """Iterate to get each song's Outcome, in the order in which they finish."""
+    """Iterate to get each song's Outcome, in the order in which they finish.
 
-    def __init__(
-        self,
-        songs: Iterable[SongFile],
-        work: Work,
-        encoder: Encoder,
-        workers: int,
-        prepare: Callable[[SongFile, Work], Prepared] = prepare,
-    ) -> None:
+    The ``crew`` is there before and after.
+    """
+
+    def __init__(self, songs: Iterable[SongFile], crew: Crew) -> None:
         self._todo = iter(songs)
-        self._work = work
-        self._encoder = encoder
-        self._workers = workers
-        self._prepare = prepare
+        self._crew = crew
         self._events: queue.SimpleQueue[tuple[SongFile, Future[Any], bool]] = queue.SimpleQueue()
         self._encoding: dict[str, _Encoding] = {}
-        self._embedded = set(work.known)
+        self._embedded = set(crew.work.known)
 
     def __iter__(self) -> Iterator[Outcome]:
-        with (
-            prepare_pool(self._work, self._workers, self._prepare) as preparing,
-            ThreadPoolExecutor(self._workers, "encoder") as encode_pool,
-        ):
-            in_flight = self._fill(preparing, self._workers * _IN_FLIGHT_PER_WORKER)
-            while in_flight:
-                song, future, is_prepared = self._events.get()
-                if is_prepared:
-                    outcomes = self._on_prepared(song, future, encode_pool)
-                else:
-                    outcomes = self._on_encoded(song, future)
-                in_flight -= len(outcomes)
-                in_flight += self._fill(preparing, len(outcomes))
-                yield from outcomes
+        in_flight = self._fill(self._crew.workers * _IN_FLIGHT_PER_WORKER)
+        while in_flight:
+            song, future, is_prepared = self._events.get()
+            outcomes = (self._on_prepared if is_prepared else self._on_encoded)(song, future)
+            in_flight -= len(outcomes)
+            in_flight += self._fill(len(outcomes))
+            yield from outcomes
 
-    def _fill(self, preparing: WorkerPool[SongFile, Prepared], places: int) -> int:
+    def _fill(self, places: int) -> int:
         songs = list(islice(self._todo, places))
         for song in songs:
-            self._tell_when_done(preparing.submit(song), song, is_prepared=True)
+            self._tell_when_done(self._crew.prepare(song), song, is_prepared=True)
         return len(songs)
 
     def _tell_when_done(self, future: Future[Any], song: SongFile, *, is_prepared: bool) -> None:
         future.add_done_callback(lambda done: self._events.put((song, done, is_prepared)))
 
-    def _on_prepared(
-        self, song: SongFile, future: Future[Any], encode_pool: ThreadPoolExecutor
-    ) -> list[Outcome]:
+    def _on_prepared(self, song: SongFile, future: Future[Any]) -> list[Outcome]:
         reason = self._failure(future)
         if reason is not None:
             return [Outcome(song, reason=reason)]
@@ -108,8 +90,7 @@ class Batch:
             self._encoding[sha256].twins.append((song, prepared))
             return []
         self._encoding[sha256] = _Encoding(prepared, song)
-        encoded = encode_pool.submit(_encode, self._encoder, prepared.log_mels)
-        self._tell_when_done(encoded, song, is_prepared=False)
+        self._tell_when_done(self._crew.encode(prepared), song, is_prepared=False)
         return []
 
     def _on_encoded(self, song: SongFile, future: Future[Any]) -> list[Outcome]:
@@ -132,10 +113,5 @@ class Batch:
             error = cancelled
         if error is None:
             return None
-        return reason_of(error, self._work.timeout_s, self._work.memory_mib)
-
-
-def _encode(encoder: Encoder, log_mels: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-    started = time.perf_counter()
-    embedding = embed_windows(encoder, log_mels)
-    return embedding, time.perf_counter() - started
+        work = self._crew.work
+        return reason_of(error, work.timeout_s, work.memory_mib)

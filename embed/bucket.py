@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -39,6 +39,10 @@ class BucketSong(SongFile):
             path = Path(folder) / self.path.name
             fetch_object(_client(), self.url, self.key, path, self.bytes, self.tag)
             yield path
+
+    def fetched_to(self, folder: Path) -> SongFile:
+        """The same song, for a machine whose songs are fetched to ``folder``."""
+        return replace(self, path=folder / self.path.name)
 
     def is_unchanged(self) -> bool:
         """True: what is fetched is the object as it was listed, or an error."""

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from embed.approximate import APPROXIMATE_FROM
 from embed.assemble import stage_songs
-from embed.batch import Batch, Outcome
+from embed.batch import Outcome
 from embed.bucket import listed
 from embed.bundle import Bundle, open_bundle
 from embed.catalogue import Song, song_id
 from embed.clips import PREVIEWS_FILE
 from embed.cores import available_cores
 from embed.derived import lacks_derived, stage_derived, stage_missing
-from embed.encoder import Encoder
+from embed.engine import Engine, Job, local
 from embed.known import KnownEmbeddings
 from embed.manifest import Manifest
 from embed.model import SAMPLE, Model, choose_model
@@ -53,6 +52,7 @@ class Options:
     cache: Path | None = None
     previews: bool | None = None
     approximate_from: int = APPROXIMATE_FROM
+    engine: Engine = local
 
 
 def embed_folder(
@@ -92,7 +92,8 @@ def _embed_songs(
         done = _already_done(songs, state, known)
         todo = [song for song in songs if song not in done]
         if todo:
-            _embed(todo, known, done, report, partial(_batch, model, spec, options), saved)
+            outcomes = options.engine(todo, _job(model, spec, options, known))
+            _embed(outcomes, len(todo), known, done, report, saved)
         report.in_bundle = len(done)
         with _previews(bundle, to, options, done, report) as previews:
             report.changed = bool(done) and _write(
@@ -131,9 +132,7 @@ def _already_done(songs: list[SongFile], state: State, known: KnownEmbeddings) -
     return done
 
 
-def _batch(
-    model: Model, spec: Spec, options: Options, todo: list[SongFile], known: KnownEmbeddings
-) -> Batch:
+def _job(model: Model, spec: Spec, options: Options, known: KnownEmbeddings) -> Job:
     work = Work(
         front_end=model.info.front_end,
         windows=spec.windows,
@@ -141,20 +140,19 @@ def _batch(
         timeout_s=options.song_timeout_s,
         memory_mib=options.song_memory_mib,
     )
-    workers = options.workers or available_cores()
-    return Batch(todo, work, Encoder(model.path, model.info.front_end), workers)
+    return Job(model, spec, work, options.workers)
 
 
 def _embed(
-    todo: list[SongFile],
+    outcomes: Iterable[Outcome],
+    songs: int,
     known: KnownEmbeddings,
     done: Done,
     report: Report,
-    batch: Callable[[list[SongFile], KnownEmbeddings], Batch],
     saved: Callable[[], None],
 ) -> None:
-    with progress(len(todo)) as shown:
-        for outcome in batch(todo, known):
+    with progress(songs) as shown:
+        for outcome in outcomes:
             if outcome.reason is not None:
                 report.failures.append(Failure(outcome.song.key, outcome.reason))
             else:
@@ -176,8 +174,10 @@ def _record(outcome: Outcome, known: KnownEmbeddings, report: Report) -> FileFac
         if prepared.duration_s is None
         else prepared.duration_s,
     )
-    known.record(outcome.song, facts, outcome.embedding)
-    if outcome.embedding is not None:
+    # Another machine may have embedded the same content, to the same numbers.
+    embedding = None if prepared.sha256 in known else outcome.embedding
+    known.record(outcome.song, facts, embedding)
+    if embedding is not None:
         report.embedded += 1
         report.seconds["encode"] += outcome.encode_s
     for stage, seconds in prepared.seconds.items():

@@ -36,6 +36,10 @@ class SongFile:
         """The file to read, as long as the context lasts."""
         yield self.path
 
+    def fetched_to(self, folder: Path) -> SongFile:  # noqa: ARG002 - see BucketSong
+        """The same song, for a machine whose songs are fetched to ``folder``."""
+        return self
+
     def is_unchanged(self) -> bool:
         """Whether the file still is as it was listed."""
         found = self.path.stat()

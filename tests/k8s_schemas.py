@@ -1,6 +1,7 @@
-"""Schemas of kinds that Kubernetes does not have: the fields that k8s/argocd uses, no others.
+"""Schemas of kinds that Kubernetes does not have: the fields used here, no others.
 
-After argo-cd's manifests/crds (v3) and k3s' docs of the Helm controller (helm.cattle.io/v1).
+After argo-cd's manifests/crds (v3), k3s' docs of the Helm controller (helm.cattle.io/v1), and
+KubeRay's config/crd/bases/ray.io_rayjobs.yaml (v1.5).
 """
 
 from __future__ import annotations
@@ -127,3 +128,44 @@ NODE_TERMINATION_HANDLER_VALUES = exactly(
     resources=exactly({}, requests=STRINGS, limits=STRINGS),
 )
 """Of the chart's values.yaml. Helm passes over what it does not know, so a wrong name is silent."""
+
+# A pod's metadata and spec are Kubernetes' own: tests hold them against its schema of a Pod.
+_POD_TEMPLATE = exactly({"metadata": exactly({"labels": STRINGS}), "spec": {"type": "object"}})
+_START = STRINGS
+
+RAY_JOB = exactly(
+    {
+        "apiVersion": {"const": "ray.io/v1"},
+        "kind": {"const": "RayJob"},
+        "metadata": exactly({"name": STRING, "namespace": STRING}, labels=STRINGS),
+        "spec": exactly(
+            {
+                "entrypoint": STRING,
+                "rayClusterSpec": exactly(
+                    {
+                        "rayVersion": {"type": "string", "pattern": r"^[0-9]+\.[0-9]+\.[0-9]+$"},
+                        "headGroupSpec": exactly(
+                            {"rayStartParams": _START, "template": _POD_TEMPLATE}
+                        ),
+                        "workerGroupSpecs": several(
+                            exactly(
+                                {
+                                    "groupName": STRING,
+                                    "rayStartParams": _START,
+                                    "template": _POD_TEMPLATE,
+                                },
+                                replicas=COUNT,
+                                minReplicas=COUNT,
+                                maxReplicas=COUNT,
+                            )
+                        ),
+                    }
+                ),
+            },
+            submissionMode={"enum": ["K8sJobMode", "HTTPMode", "InteractiveMode", "SidecarMode"]},
+            backoffLimit=COUNT,
+            shutdownAfterJobFinishes=BOOLEAN,
+            ttlSecondsAfterFinished=COUNT,
+        ),
+    }
+)

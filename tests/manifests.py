@@ -17,6 +17,7 @@ from tests.processes import REPOSITORY
 K8S = REPOSITORY / "k8s"
 BASE, DEV, PROD, NOW = "base", "overlays/dev", "overlays/prod", "jobs/now"
 ARGOCD = "argocd"
+RAY = "ray"
 PLACEHOLDER = re.compile(r"\.invalid|sha256:0{64}")
 
 Manifest = dict[str, Any]

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from embed.batch import Batch, Outcome
-from embed.prepare import Work
-from embed.scan import scan
+from embed.crew import Crew
+from embed.prepare import Prepared, Work
+from embed.scan import SongFile, scan
 from embed.spec import FrontEnd
 from tests import bad_decoders
 from tests.bad_decoders import FakeEncoder
+
+
+def _batch(
+    songs: Sequence[SongFile],
+    work: Work,
+    encoder: FakeEncoder,
+    workers: int,
+    prepare: Callable[[SongFile, Work], Prepared],
+) -> Iterator[Outcome]:
+    with Crew(work, encoder, workers, prepare) as crew:
+        yield from Batch(songs, crew)
 
 
 def _run(
@@ -21,7 +34,7 @@ def _run(
     for number, order in enumerate(orders):
         (folder / f"{number:02}.mp3").write_text(order)
     work = Work(FrontEnd(), "middle", timeout_s=timeout_s, memory_mib=200)
-    outcomes = list(Batch(scan(folder), work, encoder, 2, bad_decoders.prepare))
+    outcomes = list(_batch(scan(folder), work, encoder, 2, bad_decoders.prepare))
     assert len(outcomes) == len(orders)
     found = {outcome.song.key.removesuffix(".mp3"): outcome for outcome in outcomes}
     assert len(found) == len(orders)
@@ -85,7 +98,7 @@ def test_the_first_of_equal_songs_brings_the_embedding(tmp_path):
     for number in range(6):
         (tmp_path / f"{number}.mp3").write_text("3")
     work = Work(FrontEnd(), "middle")
-    outcomes = list(Batch(scan(tmp_path), work, FakeEncoder(), 2, bad_decoders.prepare))
+    outcomes = list(_batch(scan(tmp_path), work, FakeEncoder(), 2, bad_decoders.prepare))
     assert [outcome.embedding is not None for outcome in outcomes] == [True] + [False] * 5
 
 
@@ -102,12 +115,12 @@ def test_a_song_that_vanished_is_named(tmp_path):
     (tmp_path / "a.mp3").write_text("1")
     songs = scan(tmp_path)
     songs[0].path.unlink()
-    (outcome,) = Batch(songs, Work(FrontEnd(), 1), FakeEncoder(), 1, bad_decoders.prepare)
+    (outcome,) = _batch(songs, Work(FrontEnd(), 1), FakeEncoder(), 1, bad_decoders.prepare)
     assert outcome.reason == "No such file or directory"
 
 
 def test_no_songs_no_outcomes():
-    assert list(Batch([], Work(FrontEnd(), 1), FakeEncoder(), 2, bad_decoders.prepare)) == []
+    assert list(_batch([], Work(FrontEnd(), 1), FakeEncoder(), 2, bad_decoders.prepare)) == []
 
 
 def test_one_window_is_not_rounded_by_pooling(tmp_path):
@@ -119,7 +132,7 @@ def test_one_window_is_not_rounded_by_pooling(tmp_path):
             return row
 
     (tmp_path / "a.mp3").write_text("1")
-    (outcome,) = Batch(
+    (outcome,) = _batch(
         scan(tmp_path), Work(FrontEnd(), "middle"), Fixed(), 1, bad_decoders.prepare_one_window
     )
     assert np.array_equal(outcome.embedding, row)
@@ -132,10 +145,23 @@ def test_a_reader_that_stops_early_leaves_nothing_running(tmp_path, stop_after):
     others = {*multiprocessing.active_children()}  # a server in this process keeps its worker
     for number in range(12):
         (tmp_path / f"{number}.mp3").write_text(str(number))
-    outcomes = iter(
-        Batch(scan(tmp_path), Work(FrontEnd(), 1), FakeEncoder(), 2, bad_decoders.prepare)
-    )
+    outcomes = _batch(scan(tmp_path), Work(FrontEnd(), 1), FakeEncoder(), 2, bad_decoders.prepare)
     for _ in range(stop_after):
         next(outcomes)
     outcomes.close()
     assert {*multiprocessing.active_children()} <= others
+
+
+def test_a_crew_serves_one_batch_after_the_other(tmp_path):
+    import multiprocessing
+
+    for number in range(4):
+        (tmp_path / f"{number}.mp3").write_text(str(number))
+    songs = scan(tmp_path)
+    with Crew(Work(FrontEnd(), 1), FakeEncoder(), 1, bad_decoders.prepare) as crew:
+        first = list(Batch(songs[:2], crew))
+        pids = {child.pid for child in multiprocessing.active_children()}
+        second = list(Batch(songs[2:], crew))
+        assert {child.pid for child in multiprocessing.active_children()} == pids
+    found = [outcome.prepared.credit.title for outcome in first + second]
+    assert sorted(found) == ["0", "1", "2", "3"]

@@ -45,6 +45,8 @@ OWNERS = {
     "boto3": ["embed/store/", "handler/compare/targets.py"],
     "botocore": ["embed/store/", "handler/compare/targets.py"],
     "rapidfuzz": ["embed/names.py"],
+    "ray": ["embed/cluster/pool.py"],
+    "pyarrow": ["embed/cluster/shards.py"],
     "filelock": ["embed/writer.py", "embed/store/local.py"],
     "tqdm": ["embed/progress.py"],
     "click": [
@@ -61,13 +63,14 @@ LAYERS = [
     ["reader", "ffmpeg", "decoders", "audio", "windows", "mel"],
     ["encoder", "text"],
     ["workers", "confine"],
-    ["clip", "prepare", "batch", "opus", "previews"],
+    ["clip", "prepare", "crew", "batch", "engine", "opus", "previews"],
     ["pipeline"],
     ["__main__"],
 ]
 
 AUDIO = {"reader", "ffmpeg", "decoders", "audio", "windows", "mel", "encoder"} | {
-    *("tags", "scan", "bucket", "prepare", "batch", "clip", "pipeline", "opus", "previews"),
+    *("tags", "scan", "bucket", "prepare", "crew", "batch", "engine", "clip", "pipeline"),
+    *("opus", "previews"),
 }
 KNOW_NOTHING_OF_AUDIO = [
     *("catalogue", "index", "bundle", "manifest", "writer", "assemble"),
@@ -78,7 +81,7 @@ KNOW_NOTHING_OF_AUDIO = [
 HEAVY = [
     *("onnxruntime", "soundfile", "av", "soxr", "mutagen", "torch", "transformers"),
     *("boto3", "botocore", "tokenizers", "huggingface_hub", "openTSNE", "sklearn", "scipy"),
-    *("prometheus_client", "pythonjsonlogger", "usearch"),
+    *("prometheus_client", "pythonjsonlogger", "usearch", "ray", "pyarrow", "pandas"),
 ]
 
 
