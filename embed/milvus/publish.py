@@ -1,0 +1,164 @@
+"""Loads a catalogue into Milvus: killed at any moment, it goes on where it was.
+
+The collection is named by the bundle's version, so whatever it holds came of the same bytes; a
+row that is missing or there twice is put right, and only then is the collection sealed and the
+alias moved (see ``embed.milvus.versions``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from embed.bundle import Bundle
+from embed.errors import BundleError, EngineError
+from embed.index import Vectors
+from embed.manifest import VECTORS_FILE
+from embed.milvus.client import Milvus
+from embed.milvus.versions import Versions
+from embed.progress import Transfer, transfer
+from embed.spec import EMBEDDING_SIZE
+
+KEEP: Final = 3
+"""Versions that stay: the current one, and two to go back to."""
+
+LOADED: Final = 2
+"""Of these stay in memory: the one before is still served while pods are replaced."""
+
+BLOCK: Final = 2_000
+"""Rows that are written at a time: 4 MB, of which Milvus takes up to 64."""
+
+_PASSES: Final = 3
+_SETTLED_LOOKS: Final = 3
+
+
+class Done(NamedTuple):
+    """What a publication did: rows written, the current version before, those dropped."""
+
+    version: str
+    before: str | None
+    written: int
+    dropped: list[str]
+
+
+def publish(milvus: Milvus, bundle: Bundle, keep: int = KEEP, pause_s: float = 1.0) -> Done:
+    """Load ``bundle``'s embeddings, make them current, and drop versions past ``keep``.
+
+    Raises BundleError when it holds no songs, EngineError; then what was current still is.
+    """
+    if bundle.manifest.spec is None:
+        raise BundleError(f"{bundle.root}: holds no songs, add some with python -m embed")
+    vectors = _vectors(bundle.file(VECTORS_FILE), bundle.manifest.songs)
+    version, versions = bundle.manifest.version, Versions(milvus)
+    collection = versions.collection(version)
+    if not versions.has_collection(version):
+        milvus.create(collection)
+    milvus.build(collection)
+    written = 0
+    if versions.one(version).number is None:
+        with transfer(vectors.nbytes) as progress:
+            written = _fill(milvus, collection, vectors, progress)
+        milvus.flush(collection)
+        _wait_for_index(milvus, collection, pause_s)
+    found = milvus.count(collection)
+    if found != len(vectors):
+        raise EngineError(
+            f"{milvus}: {collection} holds {found} rows, expected {len(vectors)}; run it again"
+        )
+    versions.seal(version)
+    before = versions.switch(version)
+    return Done(version, before, written, _tidy(milvus, versions, keep))
+
+
+def roll_back(milvus: Milvus, part: str) -> tuple[str | None, str]:
+    """Make the version that begins with ``part`` current. Returns the one before, and it."""
+    versions = Versions(milvus)
+    version = versions.meant(part).version
+    milvus.build(versions.collection(version))  # into memory, if it was not
+    return versions.switch(version), version
+
+
+def _vectors(path: Path, songs: int) -> Vectors:
+    """The embeddings of a verified file, mapped."""
+    vectors: Vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+    if vectors.shape != (songs, EMBEDDING_SIZE) or vectors.dtype != np.float32:
+        raise BundleError(
+            f"{path}: {vectors.dtype} {vectors.shape}, expected float32 ({songs}, {EMBEDDING_SIZE})"
+        )
+    return vectors
+
+
+def _fill(milvus: Milvus, collection: str, vectors: Vectors, progress: Transfer) -> int:
+    """Write what is missing. Returns how many rows that was."""
+    written = told = 0
+    for _ in range(_PASSES):
+        before = written
+        for start, end, is_new in _wanting(milvus.count, collection, 0, len(vectors)):
+            progress.advance(max(0, start * EMBEDDING_SIZE * 4 - told))
+            try:
+                milvus.write(collection, start, vectors[start:end], is_new)
+            except EngineError:
+                # It may have been written all the same: in place of itself, then.
+                milvus.write(collection, start, vectors[start:end], is_new=False)
+            written += end - start
+            told = max(told, start * EMBEDDING_SIZE * 4)
+        progress.advance(vectors.nbytes - told)
+        told = vectors.nbytes
+        if written == before:
+            break
+    return written
+
+
+Count = Callable[[str, int, int], int]
+
+
+def _wanting(
+    count: Count, collection: str, start: int, end: int
+) -> Iterator[tuple[int, int, bool]]:
+    """Ranges of rows that are not there exactly once, at most BLOCK long, and whether none of
+    theirs is there: halved until whole or small, so what was stopped is found in few questions."""
+    if start == end:
+        return
+    found = count(collection, start, end)
+    if found == end - start:
+        return
+    if found == 0:
+        for at in range(start, end, BLOCK):
+            yield at, min(at + BLOCK, end), True
+    elif end - start <= BLOCK:
+        yield start, end, False
+    else:
+        middle = start + (end - start) // (2 * BLOCK) * BLOCK or start + BLOCK
+        yield from _wanting(count, collection, start, middle)
+        yield from _wanting(count, collection, middle, end)
+
+
+def _wait_for_index(milvus: Milvus, collection: str, pause_s: float) -> None:
+    """Until every part has its index that gets one."""
+    looks, last = 0, -1
+    while looks < _SETTLED_LOOKS:
+        pending, is_at_work = milvus.unindexed(collection)
+        if pending == 0 and not is_at_work:
+            return
+        # Small parts stay without, so it need not become 0.
+        looks = looks + 1 if pending == last and not is_at_work else 0
+        last = pending
+        time.sleep(pause_s)
+
+
+def _tidy(milvus: Milvus, versions: Versions, keep: int) -> list[str]:
+    """Drop what is past ``keep``, and take from memory what is past ``LOADED``."""
+    everyone = versions.all()
+    whole = [one for one in everyone if one.number is not None]
+    stays = {one.version for one in [one for one in whole if one.is_current] + whole[:keep]}
+    dropped = [one.version for one in everyone if one.version not in stays]
+    for version in dropped:
+        versions.drop(version)
+    for one in whole[LOADED:]:
+        if one.version in stays and not one.is_current:
+            milvus.release(versions.collection(one.version))
+    return dropped
