@@ -152,6 +152,9 @@ class Silent:
     def health(self) -> Answer:
         return {"status": "ok"}
 
+    def ready(self) -> None:
+        pass
+
     def songs(self, query: Any) -> Answer:
         self.asked.append(query)
         return {"songs": [], "next_cursor": None}

@@ -31,6 +31,11 @@ class Address:
     def __str__(self) -> str:
         return self.uri
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a Milvus Lite, inside this process."""
+        return "://" not in self.uri
+
 
 def parse_address(text: str, collection: str | None = None) -> Address:
     """The address in ``text``, with or without ``milvus+``; ``collection`` wins over its own.

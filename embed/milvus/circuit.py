@@ -68,7 +68,8 @@ class Circuit:
             result = function()
         except EngineError as error:
             self._note(error)
-            raise EngineError(str(error), self._wait()) from error
+            error.retry_after_s = self._wait()
+            raise
         except BaseException:
             with self._lock:
                 self._is_tried = False  # it says nothing of the engine

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 import numpy as np
 
-from embed.errors import EngineError
+from embed.errors import EngineError, UnfitEngineError
 from embed.milvus.address import Address
 from embed.spec import EMBEDDING_SIZE
 
@@ -36,6 +36,14 @@ them scaled anew."""
 _BREADTH: Final = 256
 """``ef``: candidates that a search keeps, at least; more where more are asked for."""
 
+_CHANNEL: Final = {
+    "grpc.initial_reconnect_backoff_ms": 500,
+    "grpc.min_reconnect_backoff_ms": 500,
+    "grpc.max_reconnect_backoff_ms": 3_000,
+}
+"""How long gRPC waits before it connects anew. Its own pauses grow to two minutes: so long would a
+server that is back be taken for one that is not."""
+
 _STRONG: Final = "Strong"
 """Sees all that was written before. Costs up to 200 ms, the server's tick."""
 _ANY: Final = "Eventually"
@@ -55,7 +63,7 @@ def _told(
             import grpc  # noqa: PLC0415 - half a second, and optional
             from pymilvus.exceptions import MilvusException  # noqa: PLC0415
         except ImportError as error:
-            raise EngineError(f"{self}: {_missing(error)}") from None
+            raise UnfitEngineError(f"{self}: {_missing(error)}") from None
         try:
             return method(self, *arguments, **keywords)
         except MilvusException as error:
@@ -104,9 +112,14 @@ class Milvus:
         # It logs each failure with a traceback. Ours are answered, and logged as such.
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
         try:
-            return MilvusClient(self.address.uri, token=self._token, timeout=self._timeout_s)
+            return MilvusClient(
+                self.address.uri,
+                token=self._token,
+                timeout=self._timeout_s,
+                grpc_options=_CHANNEL,
+            )
         except ImportError as error:  # Milvus Lite is a package of its own
-            raise EngineError(f"{self}: {_missing(error)}") from None
+            raise UnfitEngineError(f"{self}: {_missing(error)}") from None
 
     # --- collections and their aliases
 

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from embed.errors import EngineError, SearchError
+from embed.errors import EngineError, SearchError, UnfitEngineError
 from embed.index import Rows, Similarities, Vectors
 from embed.milvus.circuit import Circuit
 from embed.milvus.client import MOST_FOUND, Milvus
@@ -133,7 +133,7 @@ class MilvusIndex:
         if not versions.has_collection(self._version):
             current = next((one.version for one in versions.all() if one.is_current), None)
             there = f"its current version is {short(current)}" if current else "it has no version"
-            raise EngineError(
+            raise UnfitEngineError(
                 f"{self._milvus}: {there}, the bundle's is {short(self._version)}; "
                 "python -m embed publish loads it"
             )
@@ -142,7 +142,9 @@ class MilvusIndex:
                 f"{self._milvus}: version {short(self._version)} is not whole yet; "
                 "python -m embed publish loads it"
             )
-        if not self._milvus.is_loaded(self.collection):
+        if self._milvus.address.is_file:
+            self._milvus.build(self.collection)  # into the memory of this process
+        elif not self._milvus.is_loaded(self.collection):
             raise EngineError(
                 f"{self._milvus}: version {short(self._version)} is not in memory; "
                 "python -m embed publish --rollback loads it"
