@@ -35,6 +35,7 @@ class Relay:
         self._flowing = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -79,10 +80,15 @@ class Relay:
         for writer in list(self._writers):
             writer.transport.abort()
         self._flowing.set()
-        await asyncio.sleep(0.05)
+        tasks = {task for task in self._tasks if task is not asyncio.current_task()}
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         try:
             there, back = await _connect(self.upstream)
         except OSError:

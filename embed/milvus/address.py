@@ -48,7 +48,8 @@ def parse_address(text: str, collection: str | None = None) -> Address:
         is_server = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         raise _not(text) from None
-    name = options.pop("collection", COLLECTION) if collection is None else collection
+    own = options.pop("collection", COLLECTION)
+    name = own if collection is None else collection
     if options or _NAME.fullmatch(name) is None:
         raise _not(text, f", with a name of letters, digits and _, not {name!r}")
     if is_server and not (parts.username or parts.password or parts.fragment):
