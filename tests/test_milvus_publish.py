@@ -114,7 +114,7 @@ def test_what_is_half_loaded_is_not_served_and_is_made_whole(
     # As a publisher leaves it that was killed, or whose insert was tried twice.
     there.write(collection, 0, vectors[:130], is_new=True)
     there.write(collection, 200, vectors[200:205], is_new=True)
-    if is_doubled:
+    if is_doubled:  # as many as are missing up to 140: counting alone finds nothing wrong there
         there.write(collection, 60, vectors[60:70], is_new=True)
     index = index_of(there, bundle)
     with pytest.raises(EngineError, match="is not whole yet"):

@@ -185,14 +185,30 @@ class Milvus:
     # --- rows
 
     @_told
-    def count(self, collection: str, start: int = 0, end: int | None = None) -> int:
-        """How many rows there are, or of those from ``start`` to before ``end``: all that were
-        written, twice when one is there twice."""
+    def count(self, collection: str) -> int:
+        """How many rows were written, whatever they are; twice one that is there twice. What is
+        read after that sees them all."""
+        return self._counted(collection, "", _STRONG)
+
+    @_told
+    def held(self, collection: str, start: int, end: int) -> tuple[int, int]:
+        """How many rows there are from ``start`` to before ``end``: different ones, and all."""
+        between = f"{ROW} >= {start} and {ROW} < {end}"
         found = self._connected.query(
             collection,
-            filter="" if end is None else f"{ROW} >= {start} and {ROW} < {end}",
+            filter=between,
+            output_fields=[ROW],
+            consistency_level=_ANY,
+            timeout=self._timeout_s,
+        )
+        return len({one[ROW] for one in found}), self._counted(collection, between, _ANY)
+
+    def _counted(self, collection: str, between: str, consistency: str) -> int:
+        found = self._connected.query(
+            collection,
+            filter=between,
             output_fields=["count(*)"],
-            consistency_level=_STRONG,
+            consistency_level=consistency,
             timeout=self._timeout_s,
         )
         return int(found[0]["count(*)"])
