@@ -29,7 +29,7 @@ LOADED: Final = 2
 """Of these stay in memory: the one before is still served while pods are replaced."""
 
 BLOCK: Final = 2_000
-"""Rows that are written at a time: 4 MB, of which Milvus takes up to 64; of 16,384 rows it tells."""
+"""Rows that are written at a time: 4 MB, of which it takes up to 64."""
 
 _PASSES: Final = 3
 _SETTLED_LOOKS: Final = 3
