@@ -25,9 +25,6 @@ from embed.spec import EMBEDDING_SIZE
 KEEP: Final = 3
 """Versions that stay: the current one, and two to go back to."""
 
-LOADED: Final = 2
-"""Of these stay in memory: the one before is still served while pods are replaced."""
-
 BLOCK: Final = 2_000
 """Rows that are written at a time: 4 MB, of which it takes up to 64."""
 
@@ -54,6 +51,7 @@ def publish(milvus: Milvus, bundle: Bundle, keep: int = KEEP, pause_s: float = 1
     vectors = _vectors(bundle.file(VECTORS_FILE), bundle.manifest.songs)
     version, versions = bundle.manifest.version, Versions(milvus)
     collection = versions.collection(version)
+    _make_room(milvus, versions, version)
     if not versions.has_collection(version):
         milvus.create(collection)
     milvus.build(collection)
@@ -69,7 +67,7 @@ def publish(milvus: Milvus, bundle: Bundle, keep: int = KEEP, pause_s: float = 1
         )
     versions.seal(version)
     before = versions.switch(version)
-    return Done(version, before, written, _tidy(milvus, versions, keep))
+    return Done(version, before, written, _tidy(versions, keep))
 
 
 def roll_back(milvus: Milvus, part: str) -> tuple[str | None, str]:
@@ -137,15 +135,18 @@ def _wait_for_index(milvus: Milvus, collection: str, pause_s: float) -> None:
         time.sleep(pause_s)
 
 
-def _tidy(milvus: Milvus, versions: Versions, keep: int) -> list[str]:
-    """Drop what is past ``keep``, and take from memory what is past ``LOADED``."""
+def _make_room(milvus: Milvus, versions: Versions, version: str) -> None:
+    """Take from memory what is neither current nor to be: two versions have to fit, not three."""
+    for one in versions.all():
+        if not one.is_current and one.version != version:
+            milvus.release(versions.collection(one.version))
+
+
+def _tidy(versions: Versions, keep: int) -> list[str]:
+    """Drop what is past ``keep``; what is current stays. Returns the versions that went."""
     everyone = versions.all()
-    whole = [one for one in everyone if one.number is not None]
-    stays = {one.version for one in [one for one in whole if one.is_current] + whole[:keep]}
-    dropped = [one.version for one in everyone if one.version not in stays]
+    newest = [one.version for one in everyone if one.number is not None][:keep]
+    dropped = [one.version for one in everyone if not one.is_current and one.version not in newest]
     for version in dropped:
         versions.drop(version)
-    for one in whole[LOADED:]:
-        if one.version in stays and not one.is_current:
-            milvus.release(versions.collection(one.version))
     return dropped
