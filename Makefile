@@ -9,7 +9,7 @@ PINS_RUN  := requirements/embed.txt requirements/handler.txt
 PINS_TEST := $(PINS_RUN) requirements/milvus.txt requirements/lambda.txt requirements/export.txt requirements/dev.txt
 INSTALL   := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: image image-test demo setup setup-export test check format bench bench-stability profile requirements clean help
+.PHONY: image image-test demo setup setup-export test check format bench bench-milvus bench-stability profile requirements clean help
 .DEFAULT_GOAL := help
 
 help:  ## This list.
@@ -94,6 +94,9 @@ $(VENV)/.emulator: requirements/emulator.txt | $(PY)
 
 bench: $(VENV)/.bench  ## Every speed beside its reference, fidelity beside it. MUSIC=folder ONLY=parts
 	$(PY) -m tests.bench $(if $(MUSIC),--music "$(MUSIC)") $(if $(ONLY),--only "$(ONLY)")
+
+bench-milvus: $(VENV)/.test $(VENV)/.milvus  ## Milvus beside the exact index. SONGS=10000
+	$(PY) -m tests.bench.milvus --songs $(or $(SONGS),10000)
 
 profile: $(VENV)/.test  ## The encoder's time by operator. BUNDLE=bundle
 	$(PY) -m tests.bench.profile $(if $(BUNDLE),"$(BUNDLE)")

@@ -46,8 +46,8 @@ OWNERS = {
     "rapidfuzz": ["embed/names.py"],
     "filelock": ["embed/writer.py", "embed/store/local.py"],
     "tqdm": ["embed/progress.py"],
-    "pymilvus": ["embed/milvus/client.py"],
-    "grpc": ["embed/milvus/client.py"],
+    "pymilvus": ["embed/milvus/connection.py", "embed/milvus/client.py"],
+    "grpc": ["embed/milvus/connection.py"],
     "click": [
         *("embed/__main__.py", "export/__main__.py"),
         *("handler/__main__.py", "handler/server.py", "handler/compare/__main__.py"),

@@ -256,6 +256,20 @@ def test_a_client_that_is_not_installed_is_said_in_one_line(bundle: Path, packag
     )
 
 
+def test_a_server_that_hangs_from_the_start_on_is_waited_for_in_bounds(
+    relay: Relay, bundle: Path
+) -> None:
+    name = load(relay, bundle)
+    with Relay(relay.port) as slow:
+        slow.hold()
+        app, index = opened(slow, bundle, name)
+        with closing(index):
+            assert refused(app).startswith(f"Milvus at {slow.url}: ")
+            slow.resume()
+            assert eventually(lambda: is_ready(app))
+            assert ask(app).status == 200
+
+
 def test_in_a_file_without_any_server(bundle: Path, tmp_path: Path) -> None:
     """Milvus Lite: published by one process, served by another."""
     pytest.importorskip("milvus_lite")
