@@ -2,6 +2,7 @@
 #
 #   docker build .                                            with the sample songs
 #   docker build --build-arg BUNDLE=my-bundle .               a bundle in this folder
+#   docker build --build-arg MILVUS=1 .                       that can search in Milvus
 #   docker build --build-arg BUNDLE=s3://bucket/prefix --secret id=aws,src=$HOME/.aws/credentials .
 #
 # `--target embed` makes the image of the cluster's Jobs: python -m embed, and no bundle.
@@ -19,6 +20,11 @@ COPY requirements/handler.txt requirements/lambda.txt requirements/
 # Wheels only: nothing is compiled here, so that nothing can differ. All that is needed is listed;
 # what else tokenizers would bring, to download models, is not (UNUSED in the Makefile).
 RUN pip install --no-cache-dir --only-binary=:all: --no-deps -r requirements/handler.txt -r requirements/lambda.txt
+# With MILVUS=1 it can also search there (VIBE_INDEX) and publish; 150 MB more.
+ARG MILVUS=
+COPY requirements/milvus.txt requirements/
+RUN if [ -n "$MILVUS" ]; then \
+      pip install --no-cache-dir --only-binary=:all: -r requirements/milvus.txt; fi
 COPY embed embed
 COPY handler handler
 # Compiled now, since at run time the file system may be read-only.

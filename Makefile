@@ -6,11 +6,12 @@ PORT   ?= 8000
 DEMO   ?= demo
 
 PINS_RUN  := requirements/embed.txt requirements/handler.txt
-PINS_TEST := $(PINS_RUN) requirements/lambda.txt requirements/export.txt requirements/dev.txt \
-  requirements/ray.txt
+PINS_TEST := $(PINS_RUN) requirements/milvus.txt requirements/lambda.txt requirements/export.txt \
+  requirements/dev.txt requirements/ray.txt
 INSTALL   := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: image image-test demo setup setup-export test check format bench bench-scale bench-stability profile requirements clean help
+.PHONY: image image-test demo setup setup-export test check format bench bench-milvus bench-scale \
+  bench-stability profile requirements clean help
 .DEFAULT_GOAL := help
 
 help:  ## This list.
@@ -54,13 +55,19 @@ $(VENV)/.localstack: requirements/localstack.txt | $(PY)
 	@if $(VENV)/localstack/bin/python -m pip install --quiet --disable-pip-version-check -r $<; \
 	  then touch $@; else rm -rf $(VENV)/localstack; echo "LocalStack: not installed"; fi
 
+# The Milvus server, likewise; 180 MB.
+$(VENV)/.milvus: requirements/milvus-server.txt | $(PY)
+	$(PY) -m venv $(VENV)/milvus
+	@if $(VENV)/milvus/bin/python -m pip install --quiet --disable-pip-version-check -r $<; \
+	  then touch $@; else rm -rf $(VENV)/milvus; echo "Milvus: not installed"; fi
+
 # checkov and shellcheck, for infra/.
 $(VENV)/.infra: requirements/infra.txt | $(PY)
 	$(PY) -m venv $(VENV)/infra
 	$(VENV)/infra/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-test: $(VENV)/.test $(VENV)/.moto $(VENV)/.localstack $(VENV)/.infra $(VENV)/.emulator  ## All tests, the export of a full-size CLAP among them.
+test: $(VENV)/.test $(VENV)/.moto $(VENV)/.localstack $(VENV)/.milvus $(VENV)/.infra $(VENV)/.emulator  ## All tests, the export of a full-size CLAP among them.
 	$(PY) -m pytest
 
 image:  ## The image, by docker or buildah. BUNDLE=folder-in-here or s3://…, else the sample's.
@@ -90,6 +97,9 @@ $(VENV)/.emulator: requirements/emulator.txt | $(PY)
 bench: $(VENV)/.bench  ## Every speed beside its reference, fidelity beside it. MUSIC=folder ONLY=parts
 	$(PY) -m tests.bench $(if $(MUSIC),--music "$(MUSIC)") $(if $(ONLY),--only "$(ONLY)")
 
+bench-milvus: $(VENV)/.test $(VENV)/.milvus  ## Milvus beside the exact index. SONGS=10000
+	$(PY) -m tests.bench.milvus --songs $(or $(SONGS),10000)
+
 profile: $(VENV)/.test  ## The encoder's time by operator. BUNDLE=bundle
 	$(PY) -m tests.bench.profile $(if $(BUNDLE),"$(BUNDLE)")
 
@@ -110,10 +120,11 @@ AS_EMBED := -c requirements/embed.txt
 UNUSED := certifi charset-normalizer fsspec hf-xet huggingface-hub pyyaml requests urllib3
 
 requirements: $(VENV)/.test  ## Compile the pins anew from requirements/*.in.
-	for part in embed handler export dev ray bench lambda moto localstack infra; do \
+	for part in embed handler export milvus dev ray bench lambda moto localstack milvus-server infra; do \
 	  case $$part in \
 	    handler) more="$(AS_EMBED) $(UNUSED:%=--unsafe-package %)" ;; \
 	    export) more="$(AS_EMBED) requirements/embed.in" ;; \
+	    milvus) more="$(AS_EMBED) -c requirements/handler.txt" ;; \
 	    ray) more="$(AS_EMBED) -c requirements/handler.txt -c requirements/dev.txt" ;; *) more= ;; \
 	  esac; \
 	  $(PY) $(COMPILE) -o requirements/$$part.txt requirements/$$part.in $$more || exit 1; \

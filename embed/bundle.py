@@ -8,7 +8,7 @@ when it is still there, else in its place.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -51,8 +51,9 @@ class Bundle:
             return False
 
 
-def open_bundle(root: Path) -> Bundle:
-    """The bundle at ``root``, its manifest consistent and every file of the size it lists.
+def open_bundle(root: Path, without: Collection[str] = ()) -> Bundle:
+    """The bundle at ``root``, its manifest consistent and every file of the size it lists, but
+    for those that it may be ``without``.
 
     Raises BundleError when there is none, or it is torn, or of another format.
     """
@@ -63,6 +64,8 @@ def open_bundle(root: Path) -> Bundle:
         try:
             bundle = Bundle(root, Manifest.from_bytes(data, place))
             for name, info in bundle.manifest.files.items():
+                if name in without:
+                    continue
                 size = _locate(root, name).stat().st_size
                 if size != info.bytes:
                     raise BundleError(
@@ -82,13 +85,13 @@ def open_bundle(root: Path) -> Bundle:
     raise BundleError(f"{root}: is being rewritten without pause")
 
 
-def load_bundle(root: Path, load: Callable[[Bundle], T]) -> T:
-    """``load(open_bundle(root))``, done again when a writer replaced the bundle meanwhile.
+def load_bundle(root: Path, load: Callable[[Bundle], T], without: Collection[str] = ()) -> T:
+    """``load(open_bundle(root, without))``, done again when a writer replaced the bundle meanwhile.
 
     What ``load`` opened belongs to one and the same bundle. Raises BundleError.
     """
     for attempt in range(_OPEN_TRIES):
-        bundle = open_bundle(root)
+        bundle = open_bundle(root, without)
         is_moving = (root / PENDING).exists()
         try:
             loaded = load(bundle)

@@ -5,6 +5,8 @@
     ├── ModelError     a model cannot be read, converted, verified or run
     ├── BundleError    a bundle is absent, torn, of another format, or of another spec
     ├── StoreError     a store cannot be reached, or refuses
+    ├── EngineError    the vector engine cannot be reached, or lacks what is asked of it
+    │   └── UnfitEngineError    … and that will not change by waiting
     └── SearchError    a query cannot be answered (bad top_k, opposite songs, …)
         └── NoSuchSongError    no song has a name like the one asked for
 
@@ -40,6 +42,19 @@ class BundleError(VibeError):
 
 class StoreError(VibeError):
     """A store cannot be reached, or refuses what was asked of it."""
+
+
+class EngineError(VibeError):
+    """The vector engine cannot be reached, or lacks what is asked of it; worth trying again in
+    ``retry_after_s`` seconds."""
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class UnfitEngineError(EngineError):
+    """Waiting helps nothing: the engine holds another version, or its client is not installed."""
 
 
 class SearchError(VibeError):

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from embed.errors import AudioError, NoSuchSongError, SearchError, VibeError, shown
+from embed.errors import AudioError, EngineError, NoSuchSongError, SearchError, VibeError, shown
 from handler.asgi import AnswerError, Endpoint
 from handler.errors import BusyError, LackingError
 from handler.operations.request_id import current
@@ -78,9 +78,9 @@ def _told(request: Request, error: Exception) -> tuple[int, str, Mapping[str, st
         return 500, f"internal error; the log tells more of request {current.get()}", None
     if not isinstance(error, HTTPException):
         status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-        headers = (
-            {"retry-after": str(error.retry_after_s)} if isinstance(error, BusyError) else None
-        )
+        headers = None
+        if isinstance(error, BusyError | EngineError):
+            headers = {"retry-after": str(error.retry_after_s)}
         return status, str(error), headers
     message = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:

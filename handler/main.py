@@ -15,8 +15,10 @@ from mangum import Mangum
 from embed.bundle import Bundle
 from embed.clips import PREVIEWS_FILE, Clips
 from embed.errors import VibeError
+from embed.index import Index
 from embed.library import open_songs
 from embed.mapfile import read_map
+from embed.recordings import COMPARE_ALL
 from embed.store.cache import local_copy
 from handler.app import Feature, create_app
 from handler.lists.files import Files
@@ -24,8 +26,8 @@ from handler.lists.routes import ListRoutes
 from handler.operations.logs import configure_logs
 from handler.operations.routes import Operations
 from handler.previews.routes import Previews
-from handler.service import About, Service
-from handler.settings import read_settings
+from handler.service import About, Engine, Service
+from handler.settings import Settings, read_settings
 from handler.songmap.atlas import Atlas
 from handler.songmap.routes import SongMap
 from handler.sound.listener import Listener
@@ -37,12 +39,20 @@ _DIGITS = 12
 """Of a digest, as people compare them by eye."""
 
 
-def open_service(root: Path) -> tuple[Bundle, Service]:
+def open_service(root: Path, settings: Settings) -> tuple[Bundle, Service]:
     """The bundle at ``root``, and a service over its songs.
 
-    Raises BundleError when the bundle is absent, torn, without songs, or contradicts itself.
+    Raises BundleError when the bundle is absent, torn, without songs, or contradicts itself,
+    UnfitEngineError when the engine that the settings name holds another.
     """
-    manifest, catalogue, index = open_songs(root)
+    engine: Engine | None = None
+    index: Index
+    if settings.index is None:
+        manifest, catalogue, index = open_songs(root)
+    else:
+        from handler.engine.milvus import open_engine  # noqa: PLC0415 - who has none, loads none
+
+        manifest, catalogue, index, engine = open_engine(root, settings)
     assert manifest.spec is not None
     model = manifest.model
     facts = model and {"id": model.id, "kind": model.kind, "precision": model.precision}
@@ -51,7 +61,9 @@ def open_service(root: Path) -> tuple[Bundle, Service]:
         spec=manifest.spec.digest[:_DIGITS],
         bundle=manifest.version[:_DIGITS],
     )
-    return Bundle(root, manifest), Service(catalogue, index, about)
+    # Nothing is fetched from an engine at the start: it may be down.
+    compare_all = COMPARE_ALL if engine is None else 0
+    return Bundle(root, manifest), Service(catalogue, index, about, compare_all, engine)
 
 
 def to_look_at(bundle: Bundle, service: Service) -> list[Feature]:
@@ -66,13 +78,13 @@ def to_look_at(bundle: Bundle, service: Service) -> list[Feature]:
 
 try:
     settings = read_settings(os.environ)
-    bundle, service = open_service(local_copy(settings.bundle, settings.cache))
+    configure_logs(settings.is_log_json, settings.access_log)
+    bundle, service = open_service(local_copy(settings.bundle, settings.cache), settings)
     map_and_clips = to_look_at(bundle, service)
 except (VibeError, OSError) as error:
     print(f"handler: {error}", file=sys.stderr)
     raise SystemExit(2) from None
 
-configure_logs(settings.is_log_json, settings.access_log)
 operations = Operations(service.health(), settings.revision)
 music_url, max_body_bytes = settings.music_url, settings.max_body_bytes
 listener = Listener(bundle, settings.max_audio_s)

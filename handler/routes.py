@@ -41,6 +41,7 @@ class Api(Protocol):
     @property
     def is_quick(self) -> bool: ...
     def health(self) -> Answer: ...
+    def ready(self) -> None: ...
     def songs(self, query: SongsQuery) -> Answer: ...
     def recommend(self, request: RecommendRequest) -> Answer: ...
     def recommended(self, request: RecommendRequest) -> list[Song]: ...
@@ -62,7 +63,10 @@ class Routes:
         return [
             Route("GET", "/health", self.health, "What is served", {200: HealthResponse}),
             Route("GET", "/livez", self.livez, "Whether it runs", {200: StatusResponse}),
-            Route("GET", "/readyz", self.readyz, "Whether it can answer", {200: StatusResponse}),
+            Route(
+                *("GET", "/readyz", self.readyz, "Whether it can answer"),
+                {200: StatusResponse, 503: ErrorResponse},
+            ),
             Route(
                 *("GET", "/songs", self.songs, "Names of songs, in order, a page at a time"),
                 {200: SongsResponse, 422: ErrorResponse, 503: ErrorResponse},
@@ -92,7 +96,12 @@ class Routes:
         return json_answer({"status": "alive"})
 
     async def readyz(self, request: Request) -> Response:  # noqa: ARG002
-        """That it can answer: there is no application without an open bundle."""
+        """That it can answer: there is no application without an open bundle, but an engine
+        elsewhere may be down. Asking is also what finds out that it is back."""
+        if self._service.is_quick:
+            self._service.ready()
+        else:
+            await to_thread.run_sync(self._service.ready)
         return json_answer({"status": "ready"})
 
     async def songs(self, request: Request) -> Response:

@@ -142,8 +142,20 @@ class ModelResponse(_Answer):
     precision: str
 
 
+class EngineResponse(_Answer):
+    """The engine that is searched elsewhere. ``circuit`` is closed when all is well; open while
+    requests are refused with 503, for ``error``; half-open when the next one tries again."""
+
+    kind: str
+    address: str
+    collection: str
+    circuit: str
+    error: str | None
+
+
 class HealthResponse(_Answer):
-    """What is being served; ``model`` is null for imported embeddings."""
+    """What is being served; ``model`` is null for imported embeddings. ``index`` is there when
+    songs are searched elsewhere (VIBE_INDEX)."""
 
     model_config = example(
         {
@@ -160,6 +172,7 @@ class HealthResponse(_Answer):
     model: ModelResponse | None
     spec: str
     bundle: str
+    index: EngineResponse | None = None
 
 
 class StatusResponse(_Answer):

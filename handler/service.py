@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -33,30 +33,59 @@ class About:
     bundle: str
 
 
+class Engine(Protocol):
+    """What searches elsewhere, and may be down."""
+
+    def check(self) -> None:
+        """Raises EngineError when it cannot be searched."""
+        ...
+
+    def health(self) -> Answer:
+        """What /health says of it."""
+        ...
+
+
 class Service:
-    """Answers about the songs of one bundle; safe to share between threads."""
+    """Answers about the songs of one bundle; safe to share between threads.
+
+    ``engine`` is what ``index`` asks, None when that is in this process.
+    """
 
     def __init__(
-        self, songs: Songs, index: Index, about: About, compare_all: int = COMPARE_ALL
+        self,
+        songs: Songs,
+        index: Index,
+        about: About,
+        compare_all: int = COMPARE_ALL,
+        engine: Engine | None = None,
     ) -> None:
         self.library = Library(songs, index, compare_all)
         self._songs = songs
         self._about = about
+        self._engine = engine
 
     @property
     def is_quick(self) -> bool:
         """Whether an answer takes so little time that an event loop may wait for it."""
-        return len(self._songs.names) <= INLINE_SONGS
+        return self._engine is None and len(self._songs.names) <= INLINE_SONGS
+
+    def ready(self) -> None:
+        """Raises EngineError when songs cannot be searched now."""
+        if self._engine is not None:
+            self._engine.check()
 
     def health(self) -> Answer:
         """What is being served."""
-        return {
+        answer = {
             "status": "ok",
             "songs_loaded": len(self._songs.names),
             "model": self._about.model,
             "spec": self._about.spec,
             "bundle": self._about.bundle,
         }
+        if self._engine is not None:
+            answer["index"] = self._engine.health()
+        return answer
 
     def songs(self, query: SongsQuery) -> Answer:
         """A page of names. Raises InvalidRequestError on a cursor that is not ours."""

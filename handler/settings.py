@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from embed.errors import StoreError, VibeError
+from embed.errors import EngineError, StoreError, VibeError
 from embed.m3u8 import is_music_url
+from embed.milvus.address import EXPECTED, SCHEME, Address, parse_address
 from embed.store.place import Place, parse_place
 
 
@@ -28,6 +29,13 @@ class Setting:
 SETTINGS: Final = (
     Setting("VIBE_BUNDLE", None, "the bundle to serve: a directory or s3://bucket/prefix"),
     Setting("VIBE_CACHE", "", "where a copy of an s3:// bundle is kept; else ~/.cache/vibe-search"),
+    Setting(
+        "VIBE_INDEX", "", "milvus+http://host:19530 to search there; else in the bundle's vectors"
+    ),
+    Setting("VIBE_INDEX_TOKEN", "", "user:password or API key for it"),
+    Setting(
+        "VIBE_INDEX_TIMEOUT_MS", "2000", "milliseconds that it may take, tries included, 1 or more"
+    ),
     Setting("VIBE_HOST", "127.0.0.1", "address to listen on; 0.0.0.0 for every one"),
     Setting("VIBE_PORT", "8000", "port to listen on, 0 to 65535; 0 takes a free one"),
     Setting("VIBE_MAX_BODY_BYTES", "65536", "longest request body, 1 or more"),
@@ -52,6 +60,9 @@ class Settings:
 
     bundle: Place
     cache: Path | None
+    index: Address | None
+    index_token: str
+    index_timeout_ms: int
     host: str
     port: int
     max_body_bytes: int
@@ -80,6 +91,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(
         bundle=_place(values, "VIBE_BUNDLE"),
         cache=Path(values["VIBE_CACHE"]) if values["VIBE_CACHE"] else None,
+        index=_address(values, "VIBE_INDEX"),
+        index_token=values["VIBE_INDEX_TOKEN"],
+        index_timeout_ms=_number(values, "VIBE_INDEX_TIMEOUT_MS", 1),
         host=values["VIBE_HOST"],
         port=_number(values, "VIBE_PORT", 0, 65_535),
         max_body_bytes=_number(values, "VIBE_MAX_BODY_BYTES", 1),
@@ -99,6 +113,18 @@ def _place(values: Mapping[str, str], name: str) -> Place:
     try:
         return parse_place(values[name])
     except StoreError as error:
+        raise SettingsError(f"{name}: {error}") from None
+
+
+def _address(values: Mapping[str, str], name: str) -> Address | None:
+    text = values[name]
+    if not text:
+        return None
+    try:
+        if not text.startswith(SCHEME):
+            raise EngineError(f"{text!r}, expected {EXPECTED}")
+        return parse_address(text)
+    except EngineError as error:
         raise SettingsError(f"{name}: {error}") from None
 
 

@@ -104,6 +104,35 @@ HELM_CHART = _manifest(
     ),
 )
 
+_CLAIM = exactly({}, storageClass=STRING, size=STRING)
+_RESOURCES = exactly({}, requests=STRINGS, limits=STRINGS)
+
+MILVUS_VALUES = exactly(
+    {},
+    cluster=exactly({}, enabled=BOOLEAN),
+    standalone=exactly(
+        {},
+        messageQueue={"enum": ["rocksmq", "natsmq", "pulsar", "kafka", "woodpecker"]},
+        persistence=exactly({}, enabled=BOOLEAN, persistentVolumeClaim=_CLAIM),
+        resources=_RESOURCES,
+    ),
+    etcd=exactly(
+        {},
+        replicaCount=COUNT,
+        persistence=exactly({}, enabled=BOOLEAN, storageClass=STRING, size=STRING),
+    ),
+    minio=exactly({}, enabled=BOOLEAN),
+    externalS3=exactly(
+        {},
+        **dict.fromkeys(("enabled", "useSSL", "useIAM"), BOOLEAN),
+        **dict.fromkeys(("host", "port", "bucketName", "rootPath", "region"), STRING),
+        cloudProvider={"enum": ["aws"]},
+    ),
+    pulsarv3=exactly({}, enabled=BOOLEAN),
+    service=exactly({}, type={"const": "ClusterIP"}, port=COUNT),
+)
+"""Of milvus-helm's values.yaml at 4.2.45."""
+
 NODE_TERMINATION_HANDLER_VALUES = exactly(
     {},
     **dict.fromkeys(

@@ -112,9 +112,10 @@ def songs_of(found: Service, **request: object) -> list[str]:
     return [name for name, _ in recommended(found, **request)]
 
 
-def app_of(bundle: Path, **options: int) -> App:
-    """The API over a bundle as ``handler.main`` makes it; ``options`` are ``create_app``'s."""
-    service = Service(
+def app_of(bundle: Path, service: Service | None = None, **options: int) -> App:
+    """The API over a bundle as ``handler.main`` makes it, or over another ``service`` for it;
+    ``options`` are ``create_app``'s."""
+    service = service or Service(
         Catalogue(bundle / "catalogue.sqlite"),
         ExactIndex(bundle / "vectors.npy"),
         ABOUT,
@@ -151,6 +152,9 @@ class Silent:
 
     def health(self) -> Answer:
         return {"status": "ok"}
+
+    def ready(self) -> None:
+        pass
 
     def songs(self, query: Any) -> Answer:
         self.asked.append(query)

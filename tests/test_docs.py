@@ -20,7 +20,7 @@ DOCS = [ROOT / "README.md", ROOT / "embed/sample/README.md", *sorted((ROOT / "do
 
 COMMANDS = (
     *("import", "push", "pull", "list", "rollback"),
-    *("info", "similar", "verify", "playlist", "similar-pairs"),
+    *("info", "similar", "verify", "playlist", "similar-pairs", "publish"),
 )
 
 

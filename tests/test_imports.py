@@ -49,6 +49,8 @@ OWNERS = {
     "pyarrow": ["embed/cluster/shards.py"],
     "filelock": ["embed/writer.py", "embed/store/local.py"],
     "tqdm": ["embed/progress.py"],
+    "pymilvus": ["embed/milvus/connection.py", "embed/milvus/client.py"],
+    "grpc": ["embed/milvus/connection.py"],
     "click": [
         *("embed/__main__.py", "export/__main__.py"),
         *("handler/__main__.py", "handler/server.py", "handler/compare/__main__.py"),
@@ -82,6 +84,7 @@ HEAVY = [
     *("onnxruntime", "soundfile", "av", "soxr", "mutagen", "torch", "transformers"),
     *("boto3", "botocore", "tokenizers", "huggingface_hub", "openTSNE", "sklearn", "scipy"),
     *("prometheus_client", "pythonjsonlogger", "usearch", "ray", "pyarrow", "pandas"),
+    *("pymilvus", "grpc"),
 ]
 
 
@@ -171,6 +174,13 @@ def test_what_the_api_serves_from_knows_nothing_of_audio(name):
     assert not known & {_embed(audio) for audio in AUDIO}
 
 
+def test_what_searches_elsewhere_knows_nothing_of_audio():
+    modules = list((REPOSITORY / "embed/milvus").glob("*.py"))
+    assert len(modules) > 5
+    for path in modules:
+        assert not _known_to(path) & {_embed(audio) for audio in AUDIO}
+
+
 def test_the_store_knows_nothing_of_audio():
     modules = list((REPOSITORY / "embed/store").glob("*.py"))
     assert len(modules) > 5
@@ -219,7 +229,8 @@ def _command(*arguments: str) -> str:
     [
         *(["--help"], ["folder", "--help"], ["import", "--help"]),
         *([command, "--help"] for command in ("push", "pull", "list", "rollback")),
-        *([command, "--help"] for command in ("playlist", "similar-pairs")),
+        *([command, "--help"] for command in ("playlist", "similar-pairs", "publish")),
+        *(["publish", "--milvus", "http://h:1"], ["publish", "x", "--milvus", "h:1"]),
         ["playlist", "x", "--from", "y"],
         *([command, "--help"] for command in ("info", "similar", "verify")),
         *(["x", "--to", "y", "--windows", "0"], ["push", "x", "s3:/y"], ["x", "--to", "s3://Y"]),

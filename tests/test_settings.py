@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from embed.milvus.address import Address
 from embed.store.place import S3Url
 from handler.settings import SETTINGS, Settings, SettingsError, read_settings
 
@@ -15,6 +16,9 @@ def test_the_bundle_is_all_that_is_needed() -> None:
     assert read_settings({"VIBE_BUNDLE": "a/b"}) == Settings(
         bundle=Path("a/b"),
         cache=None,
+        index=None,
+        index_token="",
+        index_timeout_ms=2000,
         host="127.0.0.1",
         port=8000,
         max_body_bytes=65_536,
@@ -34,6 +38,9 @@ def test_every_setting_can_be_set() -> None:
     environment = {
         "VIBE_BUNDLE": "s3://bucket/b",
         "VIBE_CACHE": "c",
+        "VIBE_INDEX": "milvus+https://milvus:19530?collection=mine",
+        "VIBE_INDEX_TOKEN": "root:secret",
+        "VIBE_INDEX_TIMEOUT_MS": "500",
         "VIBE_HOST": "::1",
         "VIBE_PORT": "0",
         "VIBE_MAX_BODY_BYTES": "1",
@@ -51,6 +58,9 @@ def test_every_setting_can_be_set() -> None:
     assert read_settings(environment) == Settings(
         S3Url("bucket", "b"),
         Path("c"),
+        Address("https://milvus:19530", "mine"),
+        "root:secret",
+        500,
         "::1",
         0,
         1,
@@ -93,6 +103,11 @@ def test_every_setting_can_be_set() -> None:
                 *("https://host/a b", "https://host/\n#EXTINF", "http://[::1", "javascript:x"),
             )
         ),
+        *(
+            ("VIBE_INDEX", text, f"VIBE_INDEX: {text!r}, expected milvus+http://host:19530")
+            for text in ("http://h:1", "milvus+h:1", "milvus+http://u:p@h:1", "milvus+file:x")
+        ),
+        ("VIBE_INDEX_TIMEOUT_MS", "0", "VIBE_INDEX_TIMEOUT_MS: '0', expected a whole number, 1"),
         ("VIBE_LOG_FORMAT", "JSON", "VIBE_LOG_FORMAT: 'JSON', expected text or json"),
     ],
 )

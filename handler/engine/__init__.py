@@ -1,0 +1,1 @@
+"""Songs that are searched by an engine elsewhere (VIBE_INDEX). See docs/milvus.md."""
