@@ -18,11 +18,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from embed.hnsw import CONNECTIVITY, EXPANSION_ADD, Graph
-from embed.indexfile import ABOUT_FILE, GRAPH_FILE, ROWS_FILE, write_about
+from embed.indexfile import ABOUT_FILE, GONE, GRAPH_FILE, ROWS_FILE, write_about
 from embed.indexing import grow
 from tests.bench.clusters import nearest, write_clusters
 from tests.bench.measure import Part, Row, machine, seconds
@@ -35,6 +36,10 @@ FAR = 10_000_000
 QUERIES = 500
 EXACT_READS = 100_000_000
 """Songs that exact searches may compare with in all: a million takes 0.15 s."""
+
+ALBUM = 12
+WITH_NAMES = 1_000_000
+"""Songs up to which a whole bundle is made; the names alone are 2 GB in the process that does."""
 
 NAMES = {"approximate": "USearch, re-ranked", "faiss": "faiss HNSW, int8", "exact": "exact"}
 
@@ -64,11 +69,16 @@ def _at(songs: int, folder: Path, part: Part) -> tuple[float, Searched]:
     for kind, name in NAMES.items():
         count = QUERIES if kind != "exact" else min(QUERIES, max(30, EXACT_READS // songs))
         searched[kind] = found = _searched(kind, folder, count)
-        for row in _rows(f"{songs:,}, {name}", found, recall(found.rows, truth)):
-            part.rows.append(row)
+        part.rows.extend(_rows(f"{songs:,}, {name}", found, recall(found.rows, truth)))
         if kind in build_s:
             part.rows.append(Row(f"{songs:,}, {name}: build", build_s[kind], "s"))
         part.growth.setdefault(name, []).append((songs, found.p50_ms))
+    album_s = seconds(lambda: _album(folder))
+    part.rows.append(
+        Row(f"{songs:,}, {NAMES['approximate']}: an album of {ALBUM} added", album_s, "s")
+    )
+    if songs <= WITH_NAMES:
+        part.rows.extend(_bundled(songs, folder))
     return build_s["approximate"], searched["approximate"]
 
 
@@ -96,10 +106,39 @@ def _faiss(folder: Path) -> None:
     faiss.write_index(index, str(folder / "faiss.index"))
 
 
+def _album(folder: Path) -> None:
+    """So many songs leave, and come back as others: read, added to, written."""
+    rows = np.load(folder / ROWS_FILE)
+    graph = Graph.open(folder / GRAPH_FILE, len(rows), to_change=True)
+    rows[:ALBUM] = GONE
+    grow(graph, rows, folder / "vectors.npy")
+    graph.save(folder / "with-album.usearch")
+
+
+def _bundled(songs: int, folder: Path) -> Iterator[Row]:
+    """What the API is like with a bundle of so many songs, names and all."""
+    written = _asked("tests.bench.bundled", "write", str(folder))
+    found = _asked("tests.bench.bundled", "ask", str(folder), str(QUERIES))
+    what = f"{songs:,}, whole bundle"
+    yield Row(f"{what}: catalogue written", written["catalogue_s"], "s")
+    yield Row(f"{what}: open (less is better)", found["open_s"], "s")
+    yield Row(f"{what}: resident (less is better)", found["resident_mib"], "MiB")
+    yield Row(f"{what}: part of a name, p99 (less is better)", found["part_ms"], "ms")
+    fidelity = f"{found['found']:.1%} found"
+    yield Row(f"{what}: misspelt, p99 (less is better)", found["misspelt_ms"], "ms", None, fidelity)
+    yield Row(f"{what}: recommend, p99 (less is better)", found["recommend_ms"], "ms")
+
+
 def _searched(kind: str, folder: Path, count: int) -> Searched:
-    command = [sys.executable, "-m", "tests.bench.searching", kind, str(folder), str(count)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return Searched(**json.loads(done.stdout.splitlines()[-1]))
+    return Searched(**_asked("tests.bench.searching", kind, str(folder), str(count)))
+
+
+def _asked(module: str, *arguments: str) -> dict[str, Any]:
+    """What a process of its own printed last."""
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def recall(rows: Sequence[Sequence[int]], truth: np.ndarray) -> float:
