@@ -213,7 +213,7 @@ class SongMap {
   key(event) {
     const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const step = steps[event.key];
-    if (step && event.shiftKey) this.view.pan(-60 * step[0], -60 * step[1]);
+    if (step && event.shiftKey) this.view.glideBy(60 * step[0], 60 * step[1]);
     else if (step) this.walk(step[0], step[1]);
     else if (event.key === "Enter" || event.key === " ") this.choose(this.cursor);
     else if (event.key === "+" || event.key === "=") byId("map-in").click();

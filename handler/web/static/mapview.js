@@ -87,6 +87,13 @@ export class MapView {
     this.gliding = requestAnimationFrame(step);
   }
 
+  /** Go on by so many pixels, zooming as before. @param {number} dx @param {number} dy */
+  glideBy(dx, dy) {
+    const { x, y, zoom } = this.aim;
+    const scale = this.whole * zoom;
+    this.glide(x + dx / scale, y + dy / scale, zoom);
+  }
+
   /** End a glide where it is: the hand on the map wins. */
   stop() {
     cancelAnimationFrame(this.gliding);
@@ -97,7 +104,7 @@ export class MapView {
   reveal(x, y) {
     const [px, py] = this.toPixels(x, y);
     const margin = 10;
-    if (px < margin || py < margin || px > this.width - margin || py > this.height - margin) this.glide(x, y, this.zoom);
+    if (px < margin || py < margin || px > this.width - margin || py > this.height - margin) this.glide(x, y, this.aim.zoom);
   }
 
   /** @param {number} x @param {number} y @param {number} scale */
