@@ -107,7 +107,7 @@ bench-stability: $(VENV)/.test  ## How far an embedding moves with a song's star
 	$(PY) -m tests.bench.stability --music "$(or $(MUSIC),$(error MUSIC=folder is missing))" \
 	  $(if $(BUNDLE),--bundle "$(BUNDLE)")
 
-bench-scale: $(VENV)/.bench  ## Search in 100,000 to 3 million songs, beside faiss and exact; 15 GB of disk. SONGS=…
+bench-scale: $(VENV)/.bench  ## Search in 100,000 to a million songs, beside faiss and exact; 5 GB of disk. SONGS=…
 	$(PY) -m tests.bench.scale $(if $(SONGS),--songs "$(SONGS)") --scratch .cache
 
 COMPILE := -m piptools compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \

@@ -17,12 +17,12 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from embed.hnsw import EXPANSION_SEARCH
 from tests.bench.measure import seconds
 
 NEIGHBOURS = 10
 THREADS = 2
 WARM_UP = 20
-FAISS_EF = 96
 
 Search = Callable[[NDArray[np.float32]], NDArray[np.int64]]
 
@@ -80,8 +80,9 @@ def _faiss(folder: Path) -> Search:
 
     faiss.omp_set_num_threads(1)
     index = faiss.read_index(str(folder / "faiss.index"))
-    index.hnsw.efSearch = FAISS_EF
-    return lambda query: index.search(query[np.newaxis], NEIGHBOURS)[1][0]
+    index.hnsw.efSearch = EXPANSION_SEARCH
+    scale = np.float32(np.load(folder / "faiss.npy"))
+    return lambda query: index.search(np.rint(query[np.newaxis] * scale), NEIGHBOURS)[1][0]
 
 
 OPENERS: dict[str, Callable[[Path], Search]] = {
