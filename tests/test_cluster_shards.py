@@ -114,7 +114,7 @@ def test_a_shard_of_other_columns_is_refused(shards, tmp_path):
 
 
 def some_chunks(count: int) -> list[Chunk]:
-    return [Chunk(f"chunk {number}", (song(f"{number}"),)) for number in range(count)]
+    return [Chunk.of(f"chunk {number}", [song(f"{number}")]) for number in range(count)]
 
 
 def test_what_a_cluster_loses_is_given_out_again(shards):
