@@ -7,7 +7,7 @@ picture and an older picture keeps its shape. docs/map.md has the figures behind
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ NEIGHBOURS: Final = 5
 """Songs that a new one is placed among."""
 
 _BLOCK: Final = 512
+"""Songs handled at once, fewer where they are compared with more than ``LANDMARKS``: 100 MB of
+distances."""
 
 _EARLY, _LATE = 75, 200
 """Iterations with and without exaggeration. openTSNE's own 250 and 500, 2.7 times as
@@ -49,10 +51,18 @@ _OLD_STD: Final = 3.0
 """For an older map: wide enough to be kept (correlation 0.99, with 1e-4 it is 0.86)."""
 
 
-def principal(vectors: NDArray[np.float32]) -> Scores:
+class Vectors(Protocol):
+    """Float32 ``(songs, width)``: an array, or what reads rows of one when they are asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: Any, /) -> Any:  # noqa: ANN401 - a slice, or their numbers
+        """These rows."""
+
+
+def principal(vectors: Vectors) -> Scores:
     """The first components of centred ``vectors``, float32 ``(songs, up to 50)``.
 
-    ``vectors`` is float32 ``(songs, width)`` and may be a memory map: it is read in blocks. The
+    ``vectors`` is float32 ``(songs, width)`` and may be a file: it is read in blocks. The
     axes come from ``LANDMARKS`` songs at most, evenly taken; each points to where its largest
     number is positive, since an eigenvector's own sign means nothing.
     """
@@ -86,17 +96,18 @@ def nearest(queries: Scores, among: Scores, count: int) -> tuple[Rows, NDArray[n
     rows = np.empty((len(queries), count), np.int64)
     distances = np.empty((len(queries), count), np.float32)
     lengths = np.einsum("ij,ij->i", among, among)
-    for start in range(0, len(queries), _BLOCK):
-        block = queries[start : start + _BLOCK]
+    size = max(1, min(_BLOCK, _BLOCK * LANDMARKS // max(len(among), 1)))
+    for start in range(0, len(queries), size):
+        block = queries[start : start + size]
         squared = lengths - 2 * (block @ among.T)
         squared += np.einsum("ij,ij->i", block, block)[:, np.newaxis]
         found = np.argpartition(squared, count - 1, axis=1)[:, :count]
         found.sort(axis=1)  # so that equal distances keep the order of rows
         near = np.take_along_axis(squared, found, axis=1)
         order = np.argsort(near, axis=1, kind="stable")
-        rows[start : start + _BLOCK] = np.take_along_axis(found, order, axis=1)
+        rows[start : start + size] = np.take_along_axis(found, order, axis=1)
         near = np.take_along_axis(near, order, axis=1)
-        distances[start : start + _BLOCK] = np.sqrt(np.maximum(near, 0))
+        distances[start : start + size] = np.sqrt(np.maximum(near, 0))
     return rows, distances
 
 
@@ -135,7 +146,10 @@ def lay_out(scores: Scores, start: Points | None = None, landmarks: int = LANDMA
     points = np.empty((len(scores), 2), np.float32)
     points[rows] = laid_out
     others = np.setdiff1d(np.arange(len(scores)), rows)
-    points[others] = place(scores[others], scores[rows], laid_out)
+    among = scores[rows]
+    for at in range(0, len(others), _BLOCK):
+        some = others[at : at + _BLOCK]
+        points[some] = place(scores[some], among, laid_out)
     return points
 
 

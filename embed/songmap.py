@@ -6,6 +6,7 @@ they are more than a fifth of all is it laid out anew, from where everything lie
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from embed.bundle import open_bundle
 from embed.carried import Carried
 from embed.mapfile import MAP_FILE, Map, read_map
 from embed.planar import Points, Rows, Scores, lay_out, place, principal
+from embed.vectorfile import VectorFile
 from embed.writer import BundleWriter
 
 PLACED_SHARE: Final = 0.2
@@ -34,10 +36,10 @@ def stage_map(writer: BundleWriter, vectors: Path, carried: Carried) -> None:
     known, old = _known(writer, carried)
     # One thread: how a matrix product is split over cores shows in its last digits, and what
     # is laid out by them would not be the same on another machine.
-    with threadpool_limits(1):
-        song_map = _brought_up_to_date(principal(np.load(vectors, mmap_mode="r")), known, old)
-    with writer.stage(MAP_FILE).open("wb") as file:
-        np.save(file, song_map, allow_pickle=False)
+    with threadpool_limits(1), closing(VectorFile(vectors)) as file:
+        song_map = _brought_up_to_date(principal(file), known, old)
+    with writer.stage(MAP_FILE).open("wb") as to:
+        np.save(to, song_map, allow_pickle=False)
 
 
 def quantised(points: Points) -> NDArray[np.uint16]:

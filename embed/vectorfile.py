@@ -61,6 +61,13 @@ class VectorFile:
         self._read_into(vectors, first)
         return vectors
 
+    def __getitem__(self, rows: slice | Rows) -> Vectors:
+        """As of an array, read now; a slice without steps."""
+        if isinstance(rows, slice):
+            first, end, _ = rows.indices(len(self))
+            return self.between(first, end)
+        return self.at(rows)
+
     def chunks(self) -> Iterator[tuple[int, Vectors]]:
         """All embeddings, ``CHUNK_ROWS`` at a time, each with its first row."""
         for start in range(0, len(self), CHUNK_ROWS):
