@@ -58,7 +58,7 @@ class Batch:
         self._crew = crew
         self._events: queue.SimpleQueue[tuple[SongFile, Future[Any], bool]] = queue.SimpleQueue()
         self._encoding: dict[str, _Encoding] = {}
-        self._embedded = set(crew.work.known)
+        self._embedded: set[str] = set()
 
     def __iter__(self) -> Iterator[Outcome]:
         in_flight = self._fill(self._crew.workers * _IN_FLIGHT_PER_WORKER)
@@ -68,6 +68,15 @@ class Batch:
             in_flight -= len(outcomes)
             in_flight += self._fill(len(outcomes))
             yield from outcomes
+            self._remember(outcomes)
+
+    def _remember(self, outcomes: list[Outcome]) -> None:
+        """What was embedded, unless whoever got the outcomes has made it known already."""
+        for outcome in outcomes:
+            if outcome.embedding is not None and outcome.prepared is not None:
+                sha256 = outcome.prepared.sha256
+                if sha256 not in self._crew.work.known:
+                    self._embedded.add(sha256)
 
     def _fill(self, places: int) -> int:
         songs = list(islice(self._todo, places))
@@ -84,7 +93,8 @@ class Batch:
             return [Outcome(song, reason=reason)]
         prepared: Prepared = future.result()
         sha256 = prepared.sha256
-        if prepared.log_mels is None or sha256 in self._embedded:
+        is_known = sha256 in self._embedded or sha256 in self._crew.work.known
+        if prepared.log_mels is None or is_known:
             return [Outcome(song, prepared)]
         if sha256 in self._encoding:
             self._encoding[sha256].twins.append((song, prepared))
@@ -101,7 +111,6 @@ class Batch:
         if reason is not None:
             return [Outcome(twin, reason=reason) for twin, _ in twins]
         embedding, encode_s = future.result()
-        self._embedded.add(sha256)
         first = Outcome(song, job.prepared, embedding, encode_s=encode_s)
         return [first, *(Outcome(twin, prepared) for twin, prepared in job.twins)]
 

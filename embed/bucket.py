@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from embed.scan import EXTENSIONS, SongFile, no_songs, scan
+from embed.scan import EXTENSIONS, SongFile, no_songs, walk
 from embed.store.objects import Listed
 from embed.store.place import Place, S3Url
 
@@ -50,26 +51,37 @@ class BucketSong(SongFile):
 
 
 @contextmanager
-def listed(music: Place) -> Iterator[list[SongFile]]:
-    """The songs in ``music``, as long as the context lasts; see ``scan``. Raises StoreError."""
+def listed(music: Place) -> Iterator[Iterator[SongFile]]:
+    """The songs in ``music``, each once, to be read as long as the context lasts.
+
+    Raises AudioError when there are none, and, then or while they are read, StoreError, or
+    OSError when a directory cannot be listed (see ``walk``).
+    """
     if isinstance(music, Path):
-        yield scan(music)
+        yield _begun(walk(music))
         return
     # One folder for all: a worker that was killed leaves its song, and this takes it away.
     with tempfile.TemporaryDirectory(prefix="vibe-music-") as folder:
-        yield _scan_bucket(music, Path(folder))
+        yield _begun(_walk_bucket(music, Path(folder)))
 
 
-def _scan_bucket(url: S3Url, folder: Path) -> list[SongFile]:
+def _begun(songs: Iterator[SongFile]) -> Iterator[SongFile]:
+    """The same, the first of them read: whoever finds none learns it now."""
+    return chain([next(songs)], songs)
+
+
+def _walk_bucket(url: S3Url, folder: Path) -> Iterator[SongFile]:
     from embed.store.connection import connect  # noqa: PLC0415
     from embed.store.s3 import S3Objects  # noqa: PLC0415
 
+    is_empty = True
     with closing(connect()) as client:
-        found = list(S3Objects(client, url).list(""))
-    songs = [_song(one, url, folder) for one in found if _is_song(one.key)]
-    if not songs:
+        for one in S3Objects(client, url).list(""):
+            if _is_song(one.key):
+                is_empty = False
+                yield _song(one, url, folder)
+    if is_empty:
         raise no_songs(str(url))
-    return sorted(songs, key=lambda song: song.key)
 
 
 def _is_song(key: str) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embed.bundle import open_bundle
-from embed.catalogue import Catalogue
+from embed.database import read_only
+from embed.errors import BundleError
 from embed.manifest import CATALOGUE_FILE
 from embed.writer import BundleWriter
 
@@ -28,35 +30,42 @@ class Carried(NamedTuple):
     songs: int
 
 
+# What tells a song is its content, where that is known. Copies are numbered, so that no two rows
+# are told alike.
+_TOLD: Final = """
+SELECT row, content, ROW_NUMBER() OVER (PARTITION BY content ORDER BY row) AS number
+FROM (SELECT row, CASE sha256 WHEN '' THEN id ELSE sha256 END AS content FROM {}.songs)
+"""
+_PAIRS: Final = f"""
+SELECT new.row, old.row FROM ({_TOLD.format("main")}) AS new
+JOIN ({_TOLD.format("old")}) AS old USING (content, number) ORDER BY new.row
+"""  # noqa: S608
+
+
 def carried_over(writer: BundleWriter, catalogue: Path) -> Carried:
     """The songs of ``catalogue`` whose embeddings the writer's bundle holds already.
 
     None where the spec is another. Raises BundleError when a catalogue is damaged.
     """
-    keys, spec = _keys(catalogue)
-    nothing = Carried(np.zeros(0, np.int64), np.zeros(0, np.int64), len(keys))
-    if writer.previous is None or writer.previous.spec is None:
-        return nothing
-    old_keys, old_spec = _keys(open_bundle(writer.root).file(CATALOGUE_FILE))
-    if old_spec != spec:
-        return nothing
-    places = {key: row for row, key in enumerate(old_keys)}
-    pairs = [(row, places[key]) for row, key in enumerate(keys) if key in places]
-    new, old = np.array(pairs, np.int64).reshape(-1, 2).T
-    return Carried(new, old, len(keys))
+    previous = writer.previous
+    old = None
+    if previous is not None and previous.spec is not None:
+        old = open_bundle(writer.root).file(CATALOGUE_FILE)
+    try:
+        # On disk: SQLite sorts and looks up in files of its own, so that many songs take no
+        # more memory than few.
+        with closing(sqlite3.connect(read_only(catalogue), uri=True)) as database:
+            [(songs,)] = database.execute("SELECT COUNT(*) FROM songs")
+            pairs = np.zeros((0, 2), np.int64)
+            if old is not None:
+                database.execute("ATTACH ? AS old", (read_only(old),))
+                if _spec(database, "main") == _spec(database, "old"):
+                    pairs = np.fromiter(database.execute(_PAIRS), np.dtype((np.int64, 2)))
+    except sqlite3.Error as error:
+        raise BundleError(f"{catalogue}: {error}") from error
+    return Carried(pairs[:, 0], pairs[:, 1], songs)
 
 
-def _keys(catalogue: Path) -> tuple[list[str], str | None]:
-    """What tells each song, by row, and their spec: its content, where that is known.
-
-    Copies are numbered, so that no two rows share a key.
-    """
-    with closing(Catalogue(catalogue)) as songs:
-        contents = [song.sha256 or song.id for song in songs.songs()]
-        spec = songs.spec_digest
-    seen: dict[str, int] = {}
-    keys = []
-    for content in contents:
-        number = seen[content] = seen.get(content, 0) + 1
-        keys.append(content if number == 1 else f"{content}/{number}")
-    return keys, spec
+def _spec(database: sqlite3.Connection, name: str) -> str | None:
+    found = database.execute(f"SELECT spec_digest FROM {name}.songs LIMIT 1").fetchone()  # noqa: S608
+    return None if found is None else str(found[0])

@@ -7,13 +7,13 @@ page of songs is a range of rows and "then by name" is "then by row". Row i of
 
 from __future__ import annotations
 
-import dataclasses
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from embed.database import Database
 from embed.errors import BundleError
@@ -49,6 +49,14 @@ CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, names, row);
 INSERT INTO trigrams SELECT term, doc FROM temp.vocabulary ORDER BY term;
 DROP TABLE temp.vocabulary;
 """
+# In a file without a name: songs are sorted on disk, so that any number of them is.
+_GIVEN: Final = """
+CREATE TEMP TABLE given (
+    folded TEXT, name BLOB, path BLOB, id TEXT, artist TEXT, title TEXT, duration_s REAL,
+    sha256 TEXT
+);
+"""
+_IN_ORDER: Final = "SELECT * FROM temp.given ORDER BY folded, name, path, rowid"
 _SONG: Final = "id, name, artist, title, path, duration_s, sha256"
 
 _SONGS_AT_A_TIME: Final = 1_000
@@ -75,46 +83,71 @@ def song_id(path: str) -> str:
     return sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
 
-def write_catalogue(path: Path, songs: Sequence[Song], spec_digest: str) -> list[int]:
-    """Write ``songs`` to a new file at ``path``. Returns the row each of them was given.
+def write_catalogue(path: Path, songs: Iterable[Song], spec_digest: str) -> int:
+    """Write ``songs`` to a new file at ``path``. Returns how many there are.
 
     Equal songs give equal bytes, in whatever order they come. Raises BundleError when two
     songs have one id, or the file cannot be written.
     """
-    keys = [(fold(song.name), song.name, song.path) for song in songs]
-    order = sorted(range(len(songs)), key=keys.__getitem__)
     path.unlink(missing_ok=True)
     database = sqlite3.connect(path, isolation_level=None)
     try:
         database.executescript(_SCHEMA)
+        database.executescript(_GIVEN)
+        database.execute("BEGIN")
+        database.executemany(
+            "INSERT INTO temp.given VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_given, songs)
+        )
+        database.execute("COMMIT")
         database.execute("BEGIN")
         database.executemany(
             "INSERT INTO songs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (_record(row, keys[at][0], songs[at], spec_digest) for row, at in enumerate(order)),
+            _records(database.execute(_IN_ORDER), spec_digest),
         )
+        names = database.execute("SELECT row, name FROM songs ORDER BY row")
         database.executemany(
             "INSERT INTO names (rowid, plain) VALUES (?, ?)",
-            ((row, plain(songs[at].name)) for row, at in enumerate(order)),
+            ((row, plain(name)) for row, name in names),
         )
         database.execute("COMMIT")
         database.executescript(_INDEXES)
         database.execute("VACUUM")
+        [(count,)] = database.execute("SELECT COUNT(*) FROM songs")
     except sqlite3.Error as error:
         raise BundleError(f"{path}: {error}") from error
     finally:
         database.close()
-    rows = [0] * len(songs)
-    for row, at in enumerate(order):
-        rows[at] = row
-    return rows
+    return int(count)
 
 
-def _record(row: int, folded: str, song: Song, spec_digest: str) -> tuple[object, ...]:
-    values = (
-        writable(value) if isinstance(value, str) else value for value in dataclasses.astuple(song)
+def _given(song: Song) -> tuple[object, ...]:
+    """What rows are sorted by is first, as bytes: then surrogates, too, have their order."""
+    return (
+        fold(song.name),
+        song.name.encode("utf-8", "surrogatepass"),
+        song.path.encode("utf-8", "surrogatepass"),
+        song.id,
+        None if song.artist is None else writable(song.artist),
+        writable(song.title),
+        song.duration_s,
+        song.sha256,
     )
-    identity, name, *rest = values
-    return (row, identity, name, folded, *rest, spec_digest)
+
+
+def _records(in_order: Iterable[tuple[Any, ...]], spec_digest: str) -> Iterator[tuple[object, ...]]:
+    for row, (folded, name, path, identity, artist, title, *rest) in enumerate(in_order):
+        shown, place = (writable(text.decode("utf-8", "surrogatepass")) for text in (name, path))
+        yield (row, identity, shown, folded, artist, title, place, *rest, spec_digest)
+
+
+def songs_of(path: Path) -> Iterator[Song]:
+    """The songs of the catalogue at ``path``, by row, read as they are asked for.
+
+    Raises BundleError when it is damaged.
+    """
+    with closing(Database(path)) as database:
+        for row in database.stream(f"SELECT {_SONG} FROM songs ORDER BY row"):  # noqa: S608
+            yield Song(*row)
 
 
 class Catalogue:

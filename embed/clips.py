@@ -6,7 +6,7 @@ One file rather than 100,000: a store moves it whole, and copies of a song share
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -47,9 +47,13 @@ class Clips:
         )
         return found[0] if found else None
 
-    def digests(self) -> set[str]:
-        """Of every song that has a clip."""
-        return set(self._database.column("SELECT sha256 FROM clips"))
+    def __contains__(self, sha256: str) -> bool:
+        return bool(self._database.column("SELECT 1 FROM clips WHERE sha256 = ?", sha256))
+
+    def digests(self) -> Iterator[str]:
+        """Of every song that has a clip, ascending; they are read as they are asked for."""
+        for (sha256,) in self._database.stream("SELECT sha256 FROM clips ORDER BY sha256"):
+            yield sha256
 
     def close(self) -> None:
         """Close the file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from embed.batch import Batch, Outcome
@@ -29,11 +29,12 @@ class Job:
     workers: int | None
 
 
-Engine = Callable[[Sequence[SongFile], Job], Iterable[Outcome]]
-"""Gives each song's Outcome, once, in whatever order they finish."""
+Engine = Callable[[Iterable[SongFile], Job], Iterable[Outcome]]
+"""Gives each song's Outcome, once, in whatever order they finish. It asks for songs, which come
+by key, as it needs them: there may be more than fit into memory."""
 
 
-def local(songs: Sequence[SongFile], job: Job) -> Iterator[Outcome]:
+def local(songs: Iterable[SongFile], job: Job) -> Iterator[Outcome]:
     """The engine that is this machine."""
     encoder = Encoder(job.model.path, job.model.info.front_end)
     with Crew(job.work, encoder, job.workers or available_cores()) as crew:

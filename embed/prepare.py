@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -35,11 +35,14 @@ SONG_MEMORY_MIB: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What every song of a run is prepared by; ``known`` are digests already embedded."""
+    """What every song of a run is prepared by; ``known`` are digests already embedded.
+
+    It travels by pickle to worker processes, which ask ``known`` there.
+    """
 
     front_end: FrontEnd
     windows: Windows
-    known: frozenset[str] = frozenset()
+    known: Container[str] = frozenset()
     timeout_s: float = SONG_TIMEOUT_S
     memory_mib: int = SONG_MEMORY_MIB
 

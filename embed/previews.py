@@ -6,15 +6,15 @@ What a run cut short has made lies in ``.previews.sqlite`` beside the bundle, fo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,19 +81,23 @@ class Previews:
     def __init__(self, bundle: Bundle | None, root: Path) -> None:
         self._state_file = root / STATE_FILE
         self._state = _open_state(self._state_file)
-        self._made = {sha256 for (sha256,) in self._state.execute("SELECT sha256 FROM clips")}
         self._old: Clips | None = None
         if bundle is not None and PREVIEWS_FILE in bundle.manifest.files:
             self._old = Clips(bundle.file(PREVIEWS_FILE, verify=False))
-        self._kept = set() if self._old is None else self._old.digests()
 
-    def make(self, songs: Mapping[str, SongFile], limits: Limits) -> list[Failure]:
-        """Make the clips of ``songs``, by digest, that are not there yet; those that fail."""
-        todo = {one: song for one, song in songs.items() if one not in self._made | self._kept}
+    def make(
+        self, contents: Callable[[], Iterable[tuple[str, SongFile]]], limits: Limits
+    ) -> list[Failure]:
+        """Make the clips that are not there yet; those that fail.
+
+        ``contents`` gives each content once, by its digest, with a song that has it.
+        """
+        count = sum(not self._has(sha256) for sha256, _ in contents())
         failures: list[Failure] = []
-        if not todo:
+        if not count:
             return failures
-        with progress(len(todo), "preview") as shown:
+        todo = (one for one in contents() if not self._has(one[0]))
+        with progress(count, "preview") as shown:
             for sha256, song, made in _each(todo, limits):
                 try:
                     clip = made.result()
@@ -105,14 +109,19 @@ class Previews:
                 shown.advance()
         return sorted(failures, key=lambda failure: failure.key)
 
-    def differ(self, digests: set[str]) -> bool:
-        """Whether the bundle's clips are others than those at hand for these songs."""
-        return self._old is None or self._wanted(digests) != self._kept
+    def differ(self, digests: Iterable[str]) -> bool:
+        """Whether the bundle's clips are others than those at hand for these songs, whose
+        ``digests`` ascend."""
+        if self._old is None:
+            return True
+        pairs = zip_longest(filter(self._has, digests), self._old.digests())
+        return any(wanted != kept for wanted, kept in pairs)
 
-    def stage(self, writer: BundleWriter, digests: set[str]) -> None:
-        """Stage the clips of the songs with these ``digests``."""
-        clips = ((sha256, self._clip(sha256)) for sha256 in sorted(self._wanted(digests)))
-        write_clips(writer.stage(PREVIEWS_FILE), clips)
+    def stage(self, writer: BundleWriter, digests: Iterable[str]) -> None:
+        """Stage the clips of the songs with these ``digests``, which ascend."""
+        clips = ((sha256, self._clip(sha256)) for sha256 in digests)
+        there = ((sha256, clip) for sha256, clip in clips if clip is not None)
+        write_clips(writer.stage(PREVIEWS_FILE), there)
 
     def __enter__(self) -> Self:
         return self
@@ -129,45 +138,48 @@ class Previews:
         if kind is None:
             self._state_file.unlink(missing_ok=True)
 
-    def _wanted(self, digests: set[str]) -> set[str]:
-        return digests & (self._made | self._kept)
-
     def _keep(self, sha256: str, clip: bytes) -> None:
         try:
             self._state.execute("INSERT OR REPLACE INTO clips VALUES (?, ?)", (sha256, clip))
         except sqlite3.Error as error:
             raise BundleError(f"{self._state_file}: {error}") from error
-        self._made.add(sha256)
 
-    def _clip(self, sha256: str) -> bytes:
-        clip: bytes | None
-        if self._old is not None and sha256 in self._kept:
-            clip = self._old.clip(sha256)
-        else:
-            sql = "SELECT clip FROM clips WHERE sha256 = ?"
-            clip = self._state.execute(sql, (sha256,)).fetchone()[0]
-        assert clip is not None
-        return clip
+    def _has(self, sha256: str) -> bool:
+        if self._old is not None and sha256 in self._old:
+            return True
+        return self._made("SELECT 1 FROM clips WHERE sha256 = ?", sha256) is not None
+
+    def _clip(self, sha256: str) -> bytes | None:
+        clip = None if self._old is None else self._old.clip(sha256)
+        if clip is not None:
+            return clip
+        found = self._made("SELECT clip FROM clips WHERE sha256 = ?", sha256)
+        return None if found is None else found[0]
+
+    def _made(self, sql: str, sha256: str) -> Any:  # noqa: ANN401 - a row, or None
+        return self._state.execute(sql, (sha256,)).fetchone()
 
 
 def _each(
-    todo: Mapping[str, SongFile], limits: Limits
+    todo: Iterable[tuple[str, SongFile]], limits: Limits
 ) -> Iterator[tuple[str, SongFile, Future[bytes]]]:
     """Each song's clip as it is done; a bound on those in flight bounds memory."""
     done: SimpleQueue[tuple[str, SongFile, Future[bytes]]] = SimpleQueue()
-    left = iter(todo.items())
+    left = iter(todo)
     begin = partial(confine, limits.memory_mib)
     with WorkerPool(preview, begin, limits.workers, limits.timeout_s) as pool:
 
-        def submit(count: int) -> None:
-            for sha256, song in islice(left, count):
+        def submit(count: int) -> int:
+            some = list(islice(left, count))
+            for sha256, song in some:
                 future = pool.submit(song)
                 future.add_done_callback(_teller(done, sha256, song))
+            return len(some)
 
-        submit(limits.workers * _IN_FLIGHT_PER_WORKER)
-        for _ in todo:
+        in_flight = submit(limits.workers * _IN_FLIGHT_PER_WORKER)
+        while in_flight:
             yield done.get()
-            submit(1)
+            in_flight += submit(1) - 1
 
 
 def _teller(

@@ -19,7 +19,7 @@ class Failure:
 class Report:
     """Counts of songs, and seconds: ``wall_s`` of the run, ``seconds`` of work by stage."""
 
-    found: int
+    found: int = 0
     embedded: int = 0
     removed: int = 0
     in_bundle: int = 0

@@ -47,7 +47,12 @@ class SongFile:
 
 
 def scan(folder: Path) -> list[SongFile]:
-    """Every audio file under ``folder``, by key; links are followed, each folder once.
+    """Every audio file under ``folder``, by key; see ``walk``."""
+    return sorted(walk(folder), key=lambda song: song.key)
+
+
+def walk(folder: Path) -> Iterator[SongFile]:
+    """Every audio file under ``folder``, as they are met; links are followed, each folder once.
 
     A folder found itself and by a link is taken where it is itself. Names that begin with a
     dot are passed over: trash, and macOS' ``._song.mp3`` shadows. Raises AudioError when
@@ -56,7 +61,7 @@ def scan(folder: Path) -> list[SongFile]:
     """
     if not folder.is_dir():
         raise AudioError(f"{folder}: not a directory")
-    found: list[SongFile] = []
+    is_empty = True
     seen: set[tuple[int, int]] = set()
     todo, linked = [folder], list[Path]()
     while todo or linked:
@@ -65,18 +70,20 @@ def scan(folder: Path) -> list[SongFile]:
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
-        with os.scandir(directory) as listed:
-            entries = sorted(listed, key=lambda entry: entry.name)
-        for entry in entries:
-            if entry.name.startswith(".") or _leads_nowhere(entry):
-                continue
-            if entry.is_dir():
-                (linked if entry.is_symlink() else todo).append(directory / entry.name)
-            elif _extension(entry.name) in EXTENSIONS and entry.is_file():
-                found.append(_song_file(folder, entry))
-    if not found:
+        folders: list[os.DirEntry[str]] = []
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") or _leads_nowhere(entry):
+                    continue
+                if entry.is_dir():
+                    folders.append(entry)
+                elif _extension(entry.name) in EXTENSIONS and entry.is_file():
+                    is_empty = False
+                    yield _song_file(folder, entry)
+        for entry in sorted(folders, key=lambda entry: entry.name):
+            (linked if entry.is_symlink() else todo).append(directory / entry.name)
+    if is_empty:
         raise no_songs(str(folder))
-    return sorted(found, key=lambda song: song.key)
 
 
 def no_songs(place: str) -> AudioError:

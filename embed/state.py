@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +23,20 @@ from embed.scan import SongFile
 
 STATE_FILE: Final = ".embed.sqlite"
 
-_SCHEMA: Final = """
+_PAGE_BYTES: Final = 16_384
+"""Seven embeddings, of 2.2 KB each, fill one; of SQLite's usual 4,096 each would take one."""
+
+_FILES: Final = """
 CREATE TABLE IF NOT EXISTS files (
     key TEXT PRIMARY KEY, bytes INTEGER, mtime_ns INTEGER,
     sha256 TEXT, artist TEXT, title TEXT, duration_s REAL
-) WITHOUT ROWID;
+) WITHOUT ROWID
+"""
+# With rowids: without, what is longer than a quarter of a page goes to pages of its own.
+_EMBEDDINGS: Final = """
 CREATE TABLE IF NOT EXISTS embeddings (
     sha256 TEXT, spec TEXT, duration_s REAL, embedding BLOB, PRIMARY KEY (sha256, spec)
-) WITHOUT ROWID;
+)
 """
 
 
@@ -51,15 +57,19 @@ class State:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._errors():
-            self._database = sqlite3.connect(path, isolation_level=None)
+        self.path = path
+        with record_errors(path):
+            # By URI, since what it attaches is named by one; so is what one may not write.
+            uri = f"{path.resolve().as_uri()}?mode=rwc"
+            self._database = sqlite3.connect(uri, uri=True, isolation_level=None)
         try:
-            with self._errors():
+            with record_errors(path):
+                self._database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # of a new file
                 # Write-ahead: a process killed at any moment loses at most the song it was on.
                 self._database.execute("PRAGMA journal_mode = WAL")
                 self._database.execute("PRAGMA synchronous = NORMAL")
-                self._database.executescript(_SCHEMA)
+                self._database.execute(_FILES)
+                self._database.execute(_EMBEDDINGS)
         except BundleError:
             self._database.close()
             raise
@@ -75,22 +85,20 @@ class State:
     ) -> None:
         self._database.close()
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:  # a full disk, say
-            raise BundleError(f"{self._path}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise BundleError(f"{self._path}: {error}; delete it to begin anew") from error
+    def select(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """The rows that ``sql`` selects, read as they are asked for."""
+        with record_errors(self.path):
+            yield from self._database.execute(sql, values)
 
-    def facts(self) -> dict[tuple[str, int, int], FileFacts]:
-        """What is known, by (key, bytes, mtime_ns): a changed file is not found."""
-        with self._errors():
-            rows = self._database.execute(
-                "SELECT key, bytes, mtime_ns, sha256, artist, title, duration_s FROM files"
-            ).fetchall()
-        return {(row[0], row[1], row[2]): FileFacts(*row[3:]) for row in rows}
+    def execute(self, sql: str, *values: object) -> None:
+        """Run one statement."""
+        with record_errors(self.path):
+            self._database.execute(sql, values)
+
+    def insert(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Run one statement with each of ``rows``: with all of them, or none."""
+        with self._transaction():
+            self._database.executemany(sql, rows)
 
     def record(
         self,
@@ -99,8 +107,7 @@ class State:
         embedding: tuple[str, NDArray[np.float32]] | None = None,
     ) -> None:
         """Keep a file's facts and, with its spec digest, its new embedding: both or neither."""
-        with self._errors(), self._database:
-            self._database.execute("BEGIN")
+        with self._transaction():
             self._database.execute(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -117,43 +124,50 @@ class State:
 
     def keep(self, spec: str, embeddings: Iterable[tuple[str, float, bytes]]) -> None:
         """Keep embeddings: content digest, duration, and ``(512,)`` as float32 bytes."""
-        with self._errors(), self._database:
-            self._database.execute("BEGIN")
-            self._database.executemany(
-                "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?)",
-                ((sha256, spec, seconds, vector) for sha256, seconds, vector in embeddings),
-            )
+        self.insert(
+            "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?)",
+            ((sha256, spec, seconds, vector) for sha256, seconds, vector in embeddings),
+        )
 
     def check(self) -> None:
         """Read all of it once, to find damage."""
-        with self._errors():
-            found = self._database.execute("PRAGMA integrity_check").fetchone()[0]
+        [(found,)] = list(self.select("PRAGMA main.integrity_check(1)"))
         if found != "ok":
-            raise BundleError(f"{self._path}: {found}")
+            raise BundleError(f"{self.path}: {found}")
 
-    def embedded(self, spec: str) -> dict[str, float]:
-        """Content digest → duration of every song whose embedding waits here."""
-        with self._errors():
-            rows = self._database.execute(
-                "SELECT sha256, duration_s FROM embeddings WHERE spec = ?", (spec,)
-            ).fetchall()
-        return dict(rows)
+    def forget_embeddings(self) -> None:
+        """The bundle holds them now."""
+        with self._transaction():
+            self._database.execute("DROP TABLE main.embeddings")  # made by whatever version
+            self._database.execute(_EMBEDDINGS)
+        self._shrink()
 
-    def embedding(self, sha256: str, spec: str) -> NDArray[np.float32]:
-        """A waiting embedding, float32 ``(512,)``. Raises KeyError when there is none."""
-        with self._errors():
-            row = self._database.execute(
-                "SELECT embedding FROM embeddings WHERE sha256 = ? AND spec = ?", (sha256, spec)
-            ).fetchone()
-        if row is None:
-            raise KeyError(sha256)
-        return np.frombuffer(row[0], dtype="<f4").astype(np.float32)
+    def _shrink(self) -> None:
+        """Give back the room of embeddings, if that is most of the file."""
+        [(pages,)] = list(self.select("PRAGMA main.page_count"))
+        [(free,)] = list(self.select("PRAGMA main.freelist_count"))
+        if 2 * free < pages:
+            return
+        # Whoever reads it at this moment may keep it from shrinking: then it does the next time.
+        with suppress(sqlite3.OperationalError):
+            # Not in WAL, where pages keep the size that an older version gave them.
+            self._database.execute("PRAGMA main.journal_mode = DELETE")
+            self._database.execute(f"PRAGMA main.page_size = {_PAGE_BYTES}")
+            self._database.execute("VACUUM main")
 
-    def committed(self, keys: set[str]) -> None:
-        """Forget embeddings, now that the bundle holds them, and files other than ``keys``."""
-        with self._errors(), self._database:
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with record_errors(self.path), self._database:
             self._database.execute("BEGIN")
-            known = self._database.execute("SELECT key FROM files").fetchall()
-            gone = [(key,) for (key,) in known if key not in keys]
-            self._database.execute("DELETE FROM embeddings")
-            self._database.executemany("DELETE FROM files WHERE key = ?", gone)
+            yield
+
+
+@contextmanager
+def record_errors(path: Path) -> Iterator[None]:
+    """SQLite's errors as BundleErrors of the record at ``path``."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:  # a full disk, say
+        raise BundleError(f"{path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise BundleError(f"{path}: {error}; delete it to begin anew") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from embed.catalogue import Catalogue, Song, song_id, write_catalogue
+from embed.catalogue import Catalogue, Song, song_id, songs_of, write_catalogue
 from embed.errors import BundleError
 from embed.names import fold
 from tests.catalogues import SPEC, many, opened
@@ -19,11 +19,11 @@ from tests.serving import NAMES, song
 def test_songs_come_back_as_they_were_in_name_order(tmp_path: Path) -> None:
     songs = [song(name) for name in NAMES]
     shuffled = random.Random(3).sample(songs, len(songs))
-    rows = write_catalogue(tmp_path / "catalogue.sqlite", shuffled, SPEC)
+    assert write_catalogue(tmp_path / "catalogue.sqlite", shuffled, SPEC) == len(NAMES)
     catalogue = Catalogue(tmp_path / "catalogue.sqlite")
     assert catalogue.names == list(NAMES)
     assert list(catalogue.songs()) == songs
-    assert [songs[row] for row in rows] == shuffled
+    assert list(songs_of(tmp_path / "catalogue.sqlite")) == songs
     assert (len(catalogue), catalogue.spec_digest) == (len(NAMES), SPEC)
     catalogue.close()
 
@@ -52,6 +52,16 @@ def test_equal_songs_make_equal_bytes_in_any_order(tmp_path: Path) -> None:
         write_catalogue(path, random.Random(seed).sample(songs, len(songs)), SPEC)
         files.append(path.read_bytes())
     assert files[0] == files[1]
+
+
+def test_any_name_and_path_has_its_place_in_python_s_order(tmp_path: Path) -> None:
+    # A lone surrogate comes before U+E000, what is written for it (U+FFFD) after it.
+    signs = ["a", "A", "é", "\ud7ff", "\ud800", "\udfff", "\ue000", "\ufffd", "\U00010000", "a\0"]
+    songs = [song("b" + one, path=f"{two}/{one!r}") for one in signs for two in signs]
+    expected = sorted(songs, key=lambda one: (fold(one.name), one.name, one.path))
+    path = tmp_path / "catalogue.sqlite"
+    assert write_catalogue(path, random.Random(4).sample(songs, len(songs)), SPEC) == len(songs)
+    assert [one.id for one in songs_of(path)] == [one.id for one in expected]
 
 
 def test_writing_replaces_what_lay_there(tmp_path: Path) -> None:

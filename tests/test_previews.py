@@ -120,7 +120,7 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
         Clips(root / "catalogue.sqlite")
     write_clips(tmp_path / "x", [("00", b"1"), ("01", b"2")])
     clips = Clips(tmp_path / "x")
-    assert (clips.clip("01"), clips.clip("02"), clips.digests()) == (b"2", None, {"00", "01"})
+    assert (clips.clip("01"), clips.clip("02"), [*clips.digests()]) == (b"2", None, ["00", "01"])
     clips.close()
 
 

@@ -33,9 +33,11 @@ RESULTS = {
     ],
 }
 CLUSTER = {
-    "songs": 1000,
+    "songs": 1200,
+    "first_songs": 200,
     "marks": [
-        {"stage": "imports", "peak_mib": 100},
+        {"stage": "imports", "peak_mib": 50},
+        {"stage": "the first songs", "peak_mib": 100},
         {"stage": "catalogue and vectors", "peak_mib": 101},
     ],
     "shard_bytes_per_song": 2200.0,

@@ -94,7 +94,8 @@ def test_songs_that_did_not_change_are_not_fetched_again(
 
 
 def test_songs_leave_nothing_behind(library, bucket):
-    with listed(library) as songs:
+    with listed(library) as found:
+        songs = list(found)
         folder = songs[0].path.parent
         assert {song.key for song in songs} == set(SONGS)
         with songs[0].local() as path:
@@ -106,7 +107,8 @@ def test_songs_leave_nothing_behind(library, bucket):
 
 
 def test_a_song_that_changes_after_it_was_listed(library, bucket):
-    with listed(library) as songs:
+    with listed(library) as found:
+        songs = list(found)
         size = songs[0].bytes
         bucket.put(f"library/{songs[0].key}", b"x" * size)
         with pytest.raises(StoreError, match="changed while it was read; run again"):
@@ -176,9 +178,11 @@ def test_names_as_people_write_them(tmp_path, bucket, model_bundle, album):
 def test_names_that_no_file_system_takes(bucket):
     long = "x" * 300 + " - Nina.mp3"
     bucket.put(f"library/{long}", b"x")
-    with listed(S3Url(bucket.name, "library")) as songs, songs[0].local() as path:
-        assert (songs[0].key, path.suffix) == (long, ".mp3")
-        assert path.name.endswith("x - Nina.mp3")
+    with listed(S3Url(bucket.name, "library")) as found:
+        [song] = found
+        with song.local() as path:
+            assert (song.key, path.suffix) == (long, ".mp3")
+            assert path.name.endswith("x - Nina.mp3")
 
 
 def test_from_store_to_store(tmp_path, bucket, library, model_bundle, album):

@@ -19,12 +19,8 @@ from embed.tags import Credit
 NOWHERE = Path("/nowhere")
 
 
-def songs(count: int) -> list[SongFile]:
+def songs(count: int) -> Iterator[SongFile]:
     """``count`` of them, ten to an album, ten albums to an artist, as a bucket lists them."""
-    return sorted(_songs(count), key=lambda song: song.key)
-
-
-def _songs(count: int) -> Iterator[SongFile]:
     for number in range(count):
         artist, album = f"Artist {number // 100:07}", f"Album {number // 10:08}"
         key = f"{artist}/{album}/{number % 10:02} A song's title.flac"
@@ -33,8 +29,8 @@ def _songs(count: int) -> Iterator[SongFile]:
 
 def prepare(song: SongFile, work: Work) -> Prepared:
     """A song's digest is its key's, its log-mel a number."""
-    digest = hashlib.sha256(song.key.encode()).digest()
-    log_mel = np.frombuffer(digest[:4], dtype=np.uint32).astype(np.float32).reshape(1, 1, 1)
+    digest = _digest(song.key)
+    log_mel = np.array(_number(digest), np.float32).reshape(1, 1, 1)
     artist, _, title = song.key.split("/")
     return Prepared(digest.hex(), Credit(artist, title), 200.0, log_mel, {})
 
@@ -47,6 +43,24 @@ class Encoder:
 
     def embed(self, log_mel: np.ndarray) -> np.ndarray:
         """Float32 ``(512,)``."""
-        row = np.full(512, 1 / np.sqrt(512), dtype=np.float32)
-        row[int(log_mel.item()) % 512] *= -1
-        return row
+        return _unit(int(log_mel.item()))
+
+
+def embedding(key: str) -> np.ndarray:
+    """What the song of that key ends as, float32 ``(512,)``."""
+    return _unit(_number(_digest(key)))
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+def _number(digest: bytes) -> int:
+    return int.from_bytes(digest[:3])  # float32 holds it
+
+
+def _unit(number: int) -> np.ndarray:
+    """One that a song hardly shares with another: the number's bits are its signs."""
+    row = np.full(512, 1 / np.sqrt(512), dtype=np.float32)
+    row[:24] *= [-1 if number >> bit & 1 else 1 for bit in range(24)]
+    return row
