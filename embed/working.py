@@ -10,10 +10,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from embed.bundle import Bundle, open_bundle, sha256_file
-from embed.catalogue import Catalogue
+from embed.catalogue import songs_of
 from embed.errors import BundleError, StoreError
 from embed.manifest import CATALOGUE_FILE, VECTORS_FILE, FileInfo
 from embed.state import STATE_FILE, State
@@ -23,6 +21,7 @@ from embed.store.pull import pull
 from embed.store.push import push
 from embed.store.record import remember, versions_seen
 from embed.store.versions import Store, open_store, short
+from embed.vectorfile import VectorFile
 
 PROGRESS: Final = "progress.sqlite"
 SAVE_EVERY_S: Final = 300.0
@@ -93,12 +92,12 @@ class WorkingCopy:
 
     def _fetch_progress(self) -> None:
         assert self._store is not None
-        found = self._store.objects.read(PROGRESS)
-        if found is None:
-            return
         self.path.mkdir(parents=True, exist_ok=True)
         file = self.path / STATE_FILE
-        file.write_bytes(found[0])
+        part = file.with_name(f"{STATE_FILE}.part")  # not the whole of it, until it is
+        if not self._store.objects.copy(PROGRESS, part):
+            return
+        part.replace(file)
         try:
             with State(file) as state:
                 state.check()
@@ -144,11 +143,11 @@ def _keep_embeddings(root: Path, version: str) -> None:
 
 
 def _embeddings(bundle: Bundle) -> Iterator[tuple[str, float, bytes]]:
-    with closing(Catalogue(bundle.file(CATALOGUE_FILE))) as catalogue:
-        vectors = np.load(bundle.file(VECTORS_FILE), mmap_mode="r")
-        for row, song in enumerate(catalogue.songs()):
+    with closing(VectorFile(bundle.file(VECTORS_FILE))) as vectors:
+        for row, song in enumerate(songs_of(bundle.file(CATALOGUE_FILE))):
             if song.sha256:
-                yield song.sha256, song.duration_s, vectors[row].astype("<f4").tobytes()
+                vector = vectors.between(row, row + 1)[0]
+                yield song.sha256, song.duration_s, vector.astype("<f4").tobytes()
 
 
 def _snapshot(source: Path, to: Path) -> None:

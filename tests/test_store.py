@@ -7,10 +7,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from embed.bundle import open_bundle
+from embed.bundle import open_bundle, sha256_file
 from embed.errors import BundleError, StoreError
+from embed.manifest import FileInfo
 from embed.store.local import LocalObjects
 from embed.store.pull import pull
 from embed.store.push import push
@@ -257,3 +259,15 @@ def test_a_bundle_that_cannot_be_written_is_pushed_all_the_same(tmp_path, store,
         assert not (bundle / ".stores.json").exists()
     finally:
         subprocess.run(["umount", str(bundle)], check=True)
+
+
+def test_an_object_of_any_size_is_copied_to_a_file(tmp_path, store):
+    data = np.random.default_rng(0).bytes(3 << 20)
+    (tmp_path / "data").write_bytes(data)
+    info = FileInfo(len(data), sha256_file(tmp_path / "data"))
+    with (tmp_path / "data").open("rb") as file:
+        store.objects.put("some/where", file, info, lambda _: None)
+    assert store.objects.copy("some/where", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == data
+    assert not store.objects.copy("some/where else", tmp_path / "none")
+    assert not (tmp_path / "none").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -83,6 +84,14 @@ class LocalObjects:
             source = (self._root / key).open("rb")
         with source, to.open("wb") as file:
             _copy(source, file, info, f"{self._root / key}: damaged", advance)
+
+    def copy(self, key: str, to: Path) -> bool:
+        """See Objects."""
+        if self.size(key) is None:
+            return False
+        with self._errors(key):
+            shutil.copyfile(self._root / key, to)
+        return True
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """See Objects."""

@@ -55,5 +55,8 @@ class Objects(Protocol):
     def fetch(self, key: str, to: Path, info: FileInfo, advance: Advance) -> None:
         """Copy an object to ``to``. Raises StoreError when it is not what ``info`` says."""
 
+    def copy(self, key: str, to: Path) -> bool:
+        """Copy an object as it is now to ``to``, whatever its size; False when there is none."""
+
     def list(self, prefix: str) -> Iterator[Listed]:
         """Every object whose key begins with ``prefix``, by key."""
