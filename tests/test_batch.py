@@ -102,6 +102,20 @@ def test_the_first_of_equal_songs_brings_the_embedding(tmp_path):
     assert [outcome.embedding is not None for outcome in outcomes] == [True] + [False] * 5
 
 
+def test_what_the_reader_makes_known_is_not_remembered_twice(tmp_path):
+    for number in range(12):
+        (tmp_path / f"{number:02}.mp3").write_text(str(number % 2))
+    known: set[str] = set()  # the workers' copy of it stays empty
+    encoder = FakeEncoder()
+    work = Work(FrontEnd(), 1, known=known)
+    with Crew(work, encoder, 1, bad_decoders.prepare_one_window) as crew:
+        batch = Batch(scan(tmp_path), crew)
+        for outcome in batch:
+            known.add(outcome.prepared.sha256)
+    assert sorted(encoder.asked) == [0, 1]
+    assert batch._embedded == set()
+
+
 def test_a_model_that_fails_fails_its_songs_and_their_twins(tmp_path):
     found = _run(tmp_path, ["1", "2", "2", "3"], FakeEncoder(fails_on=2))
     assert [found[key].reason for key in sorted(found)] == [
