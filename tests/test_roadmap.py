@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
+from click.testing import CliRunner
 
 from embed.cluster.chunks import SONGS
 from tests.bench.roadmap import (
     SONGS_PER_SHARD,
     Measured,
     Prices,
+    main,
     read_measured,
     tables,
 )
@@ -97,3 +100,17 @@ def test_the_table_in_the_docs_is_computed_from_the_figure_in_the_docs() -> None
     docs = text("docs/scale.md")
     for what in ("vCPU-hours", "spot dollars", "S3: GET", "S3: PUT", "dollars of requests"):
         assert cells(docs, what) == cells(wanted, what)
+
+
+def test_the_command_reads_what_each_benchmark_left(tmp_path) -> None:
+    *others, scale = RESULTS["parts"]
+    (tmp_path / "results.json").write_text(json.dumps(RESULTS | {"parts": others}))
+    (tmp_path / "scale.json").write_text(json.dumps({"parts": [scale]}))
+    (tmp_path / "cluster.json").write_text(json.dumps(CLUSTER))
+    names = ("results", "scale", "cluster")
+    options = [f"--{name}={tmp_path}/{name}.json" for name in names]
+    found = CliRunner().invoke(main, options, catch_exceptions=False).output
+    assert cells(found, "hours to build the index") == ["0.1", "1.0", "10.0"]
+    assert "shards (2,200 B a song)" in found
+    without = CliRunner().invoke(main, [options[0], "--scale=none", "--cluster=none"]).output
+    assert cells(without, "hours to build the index") == ["not measured"] * 3

@@ -2,8 +2,8 @@
 
     python -m tests.bench.roadmap [--results bench/results.json] [--cluster bench/cluster.json]
 
-Reads what ``make bench`` and ``python -m tests.bench.cluster`` left, and prints Markdown; what
-has not been measured is called so. Prices are flags: look them up on the day.
+Reads what ``make bench``, ``make bench-scale`` and ``python -m tests.bench.cluster`` left, and
+prints Markdown; what has not been measured is called so. Prices are flags: look them up on the day.
 """
 
 from __future__ import annotations
@@ -179,6 +179,7 @@ def _bytes(measured: Measured, song_mb: float, prices: Prices) -> list[list[str]
 
 @click.command()
 @click.option("--results", type=click.Path(path_type=Path), default=Path("bench/results.json"))
+@click.option("--scale", type=click.Path(path_type=Path), default=Path("bench/scale/results.json"))
 @click.option("--cluster", type=click.Path(path_type=Path), default=Path("bench/cluster.json"))
 @click.option("--row", default="int8, windows 5", help="Of the part pipeline. [int8, windows 5]")
 @click.option("--vcpu-hour", type=float, default=0.015, help="$ of a spot vCPU an hour.")
@@ -189,6 +190,7 @@ def _bytes(measured: Measured, song_mb: float, prices: Prices) -> list[list[str]
 @click.option("--milvus-bytes", type=float, help="Memory of Milvus a song, once measured.")
 def main(
     results: Path,
+    scale: Path,
     cluster: Path,
     row: str,
     song_mb: float,
@@ -196,8 +198,11 @@ def main(
     **prices: float,
 ) -> None:
     """Print the tables."""
-    found = json.loads(cluster.read_text()) if cluster.exists() else None
-    measured = read_measured(json.loads(results.read_text()), found, row)
+    found = json.loads(results.read_text())
+    if scale.exists():
+        found["parts"] += json.loads(scale.read_text())["parts"]
+    driver = json.loads(cluster.read_text()) if cluster.exists() else None
+    measured = read_measured(found, driver, row)
     measured = replace(measured, milvus_bytes=milvus_bytes)
     click.echo(tables(measured, Prices(**prices), song_mb))
 
