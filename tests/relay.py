@@ -35,7 +35,6 @@ class Relay:
         self._flowing = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -77,26 +76,26 @@ class Relay:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for writer in list(self._writers):
-            writer.transport.abort()
         self._flowing.set()
-        tasks = {task for task in self._tasks if task is not asyncio.current_task()}
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Again and again: a connection may have been accepted that nobody serves yet.
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for writer in self._writers:
+                writer.transport.abort()
+            await asyncio.wait(tasks, timeout=0.05)
+        await asyncio.sleep(0)  # what was aborted is closed in the loop's next round
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._writers.add(writer)
         try:
             there, back = await _connect(self.upstream)
         except OSError:
             writer.transport.abort()
-            return
-        self._writers |= {writer, back}
-        await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
-        self._writers -= {writer, back}
+        else:
+            self._writers.add(back)
+            await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+            self._writers.discard(back)
+        self._writers.discard(writer)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
