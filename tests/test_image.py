@@ -83,7 +83,7 @@ def test_it_is_nobody_and_can_write_nothing(engine: Engine, server: tuple[str, i
 
 
 def test_what_serving_does_not_need_is_not_there(engine: Engine, server: tuple[str, int]) -> None:
-    names = ["torch", "transformers", "boto3", "tqdm", "pytest", "export", "tests"]
+    names = ["torch", "transformers", "boto3", "openTSNE", "sklearn", "pytest", "export", "tests"]
     code = f"import importlib.util as u; print([n for n in {names} if u.find_spec(n)])"
     assert in_container(engine, server[0], code) == "[]"
     tools = ["gcc", "cc", "make", "g++"]
