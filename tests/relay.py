@@ -73,15 +73,18 @@ class Relay:
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            # First nobody new: what is being accepted while it closes Python 3.11 leaves open.
+            for listening in server.sockets:
+                self._loop.remove_reader(listening.fileno())
         self._flowing.set()
-        # Again and again: a connection may have been accepted that nobody serves yet.
         while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
             for writer in self._writers:
                 writer.transport.abort()
             await asyncio.wait(tasks, timeout=0.05)
+        if server is not None:
+            server.close()
         await asyncio.sleep(0)  # what was aborted is closed in the loop's next round
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
