@@ -20,6 +20,10 @@ COPY requirements/handler.txt requirements/lambda.txt requirements/
 # Wheels only: nothing is compiled here, so that nothing can differ. All that is needed is listed;
 # what else tokenizers would bring, to download models, is not (UNUSED in the Makefile).
 RUN pip install --no-cache-dir --only-binary=:all: --no-deps -r requirements/handler.txt -r requirements/lambda.txt
+# numkong's wheels bring 41 of their 45 MB for debuggers. binutils stays in this stage.
+RUN apt-get update -q && apt-get install -qy --no-install-recommends binutils \
+    && strip --strip-debug /opt/venv/lib/python3*/site-packages/numkong/*.so \
+    && python -c 'import usearch'
 # With MILVUS=1 it can also search there (VIBE_INDEX) and publish; 150 MB more.
 ARG MILVUS=
 COPY requirements/milvus.txt requirements/

@@ -42,7 +42,7 @@ Slots = NDArray[np.int64]
 
 class Graph:
     """Nodes 0, 1, 2 …, called slots, each an embedding; safe to share between threads for
-    searching (USearch holds Python's lock meanwhile)."""
+    searching, which go on side by side (USearch lets go of Python's lock meanwhile)."""
 
     def __init__(self, usearch: USearch) -> None:
         self._usearch = usearch

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import numkong
 import numpy as np
-import simsimd
 from numpy.typing import NDArray
 
 from embed.spec import EMBEDDING_SIZE
@@ -44,8 +44,8 @@ class Sieve:
     def candidates(self, query: NDArray[np.float32], count: int) -> NDArray[np.int64]:
         """Rows, ascending, that hold the ``count`` nearest of a unit ``query`` for certain."""
         codes, scale, rest = rounded(query[np.newaxis])
-        products = simsimd.cdist(codes, self._codes, metric="dot", out_dtype="float32")
-        similarities = np.asarray(products)[0] * (self._scales * scale)
+        products = numkong.cdist(codes, self._codes, metric="dot")  # whole numbers, as float64
+        similarities = np.asarray(products)[0].astype(np.float32) * (self._scales * scale)
         bounds = self._rests * (1 + rest) + (rest + np.float32(_ROUNDING))
         lowest = similarities - bounds
         # count embeddings are surely this near, so one that surely is not cannot be among them.
