@@ -103,6 +103,22 @@ def test_options_that_came_later_hold_too(app: App) -> None:
     assert (missing.status, missing.json["recommendations"]) == (404, [])
 
 
+def test_songs_are_a_playlist_for_whoever_prefers_one(app: App) -> None:
+    names = songs(get(app, "q=piano&top_k=3"))
+    accept = [(b"accept", b"audio/x-mpegurl")]
+    for answer in (
+        call(app, "GET", PATH, query="q=piano&top_k=3", headers=accept),
+        call(app, "POST", PATH, {"text": "piano", "top_k": 3}, headers=accept),
+    ):
+        assert (answer.status, answer.content_type) == (200, "audio/x-mpegurl")
+        lines = answer.body.decode().splitlines()
+        assert lines[0] == "#EXTM3U"
+        assert lines[1::2] == [f"#EXTINF:200,{name}" for name in names]
+        assert lines[2::2] == [f"{name}.ogg" for name in names]
+    browser = [(b"accept", b"text/html,application/xhtml+xml,*/*;q=0.8")]
+    assert call(app, "GET", PATH, query="q=piano", headers=browser).json["recommendations"]
+
+
 def test_space_around_a_text_says_nothing(app: App) -> None:
     assert get(app, "q=++piano%0A").body == get(app, "q=piano").body
 

@@ -12,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embed.errors import AudioError, BundleError, ModelError
+from handler.app import create_app
 from handler.schemas import RecommendResponse
+from handler.sound.routes import Sound
+from handler.sound.upload import UPLOAD_S
 from tests.clips import BOUNDARY, FORM, form
 from tests.uploads import Near, Reader, Replied, app_with, upload
 
@@ -124,6 +127,21 @@ def test_no_form_is_a_5xx(header: bytes, body: bytes) -> None:
     for pieces in ([body], [form(("file", body))], [b"--b\r\n" + body]):
         for kind in (scope_safe, scope_safe + "; boundary=b"):
             assert ask(Reader(), pieces, kind).status in (200, 400, 413, 422)
+
+
+def test_what_the_documentation_shows_is_what_is_answered() -> None:
+    [route] = Sound(Near(), Reader(), 25_000_000, 4).routes()
+    app = create_app(Near(), features=[Sound(Near(), Reader(), 25_000_000, 4)])
+    asked = {
+        400: ([form(("file", b"x"), end=b"")], {"content_type": FORM_TYPE}),
+        413: ([b"x"], {"content_type": "audio/ogg", "content_length": "25000001"}),
+        415: ([b"x"], {"content_type": "text/plain"}),
+        422: ([b""], {"content_type": "audio/ogg"}),
+    }
+    for status, (pieces, headers) in asked.items():
+        answer = asyncio.run(upload(app, pieces, **headers))
+        assert (answer.status, answer.json) == (status, route.examples[status])
+    assert route.examples[408]["error"] == f"body: not here after {UPLOAD_S:g} s"
 
 
 def test_exactly_the_limit_is_taken() -> None:
