@@ -131,6 +131,7 @@ REQUESTS = [
     Asked("GET", "/recommend/audio"),
     audio(wav(), "top_k=3&exclude=creep&exclude=x+y+z&min_similarity=-0.5"),
     audio(form(("file", wav(0.5))), "top_k=1", **FORM),
+    audio(wav(130, 16_000), "top_k=2"),  # 4.2 MB: in base64 about what an event may hold
     audio(wav(), "top_k=3&not_like=creep&not_like=queen&diversity=0.5&max_per_artist=1"),
     audio(wav(), "diversity=2&not_like="),
     audio(wav(), "not_like=no+such+song"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -185,6 +188,26 @@ def test_no_room_is_not_the_clients_fault(monkeypatch: pytest.MonkeyPatch, tmp_p
     answer = ask(Reader(), [CLIP])
     assert answer.status == 503
     assert answer.json["error"].startswith("no room for the upload: ")
+
+
+def test_a_disk_that_is_full_in_the_end_leaves_no_shorter_clip(
+    monkeypatch: pytest.MonkeyPatch, spools: Path
+) -> None:
+    class Nearly(io.FileIO):
+        """Takes some bytes and says so, as the system does before it says that there is no room."""
+
+        def write(self, data: Any) -> int:
+            return super().write(data[:100])
+
+    def nearly(handle: int, *mode: object, **options: object) -> Nearly:
+        return Nearly(handle, "wb")
+
+    monkeypatch.setattr(os, "fdopen", nearly)
+    reader = Reader()
+    answer = ask(reader, [CLIP])
+    assert (answer.status, reader.heard) == (503, [])
+    assert answer.json["error"] == "no room for the upload: No space left on device"
+    assert list(spools.iterdir()) == []
 
 
 @pytest.mark.parametrize(
