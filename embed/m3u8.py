@@ -8,6 +8,7 @@ address is percent-encoded (RFC 3986), a line that is a path is not.
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, urlsplit
@@ -70,10 +71,18 @@ def _relative(path: Path, folder: Path) -> str:
 
 
 def _as_line(path: str) -> str:
-    if not path.isprintable() and path != _one_line(path):
+    if any(map(_is_control, path)):
         return quote(path)  # a file's name may hold a newline, a line may not
-    return f"./{path}" if path.startswith(("#", " ")) else path  # else a comment, or trimmed
+    # Else a comment, trimmed or, where lines are read as addresses, a scheme (RFC 3986, 4.2).
+    is_odd = path[0] == "#" or path[0].isspace() or ":" in path.partition("/")[0]
+    return f"./{path}" if is_odd and not Path(path).is_absolute() else path
 
 
 def _one_line(text: str) -> str:
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    return " ".join("".join(" " if _is_control(sign) else sign for sign in text).split())
+
+
+def _is_control(sign: str) -> bool:
+    """Whether it may end a line or steer a terminal. Other signs that are not printable may not be
+    lost: Japanese names hold wide spaces, Persian ones joiners, and files are found by them."""
+    return unicodedata.category(sign) in ("Cc", "Zl", "Zp")

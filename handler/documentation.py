@@ -17,7 +17,7 @@ from handler.schemas import ErrorResponse
 ERRORS: Final[Mapping[int, str]] = {
     400: "body: not JSON: expected value at line 1 column 1",
     404: "'/nope': no such page, see /docs",
-    408: "body: not here after 300 s",
+    408: "body: not here after 60 s",
     405: "method: 'PUT', expected POST",
     413: "body: longer than 65536 bytes",
     415: "content-type: 'text/plain', expected application/json",
@@ -34,7 +34,7 @@ NOT_FOUND: Final[dict[str, Any]] = {
 }
 """What a name that means no song is answered, beside the fields of a good answer."""
 
-_M3U8: Final = "#EXTM3U\n#EXTINF:200,Moderat - A New Error\nModerat/A%20New%20Error.ogg\n"
+_M3U8: Final = "#EXTM3U\n#EXTINF:200,Moderat - A New Error\nModerat/A New Error.ogg\n"
 
 M3U8: Final[Mapping[str, Any]] = {
     kind: {"schema": {"type": "string"}, "example": _M3U8} for kind in PLAYLIST_TYPES

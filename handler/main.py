@@ -88,16 +88,18 @@ except (VibeError, OSError) as error:
 operations = Operations(service.health(), settings.revision)
 music_url, max_body_bytes = settings.music_url, settings.max_body_bytes
 listener = Listener(bundle, settings.max_audio_s)
+files = Files(music_url)
 features: list[Feature] = [
-    ListRoutes(service, Files(music_url), max_body_bytes),
+    ListRoutes(service, files, max_body_bytes),
     Sound(
         service,
         listener,
         settings.max_audio_bytes,
         settings.audio_queue,
         metrics=operations.metrics.encoder("audio"),
+        files=files,
     ),
-    Words(service, moods_of(bundle, operations.metrics.encoder("text")), max_body_bytes),
+    Words(service, moods_of(bundle, operations.metrics.encoder("text")), max_body_bytes, files),
     *map_and_clips,
 ]
 app = create_app(service, max_body_bytes, features, music_url, operations)

@@ -140,6 +140,10 @@ class Service:
         """
         return self._near(query, wanted)[0]
 
+    def near_songs(self, query: Vectors, wanted: Wanted) -> list[Song]:
+        """The songs that ``near`` answers, in its order, with where they lie."""
+        return self._songs.songs_at([row for row, _ in self._near(query, wanted)[1]])
+
     def _near(
         self,
         query: Vectors,

@@ -280,7 +280,7 @@ variable "lambda_image_digest" {
 }
 
 variable "lambda_memory_mb" {
-  description = "Memory, and with it CPU: 1769 MB is one vCPU. Asking by sound takes up to 800 beside the songs."
+  description = "Memory, and with it CPU: 1769 MB is one vCPU. Beside the songs asking by sound takes up to 800, asking by words 630."
   type        = number
   default     = 1769
 }

@@ -77,6 +77,32 @@ def with_granule(data: bytes, granule: int) -> bytes:
     return data[:start] + bytes(page) + data[end:]
 
 
+def repeated_ogg(data: bytes, times: int, samples: int) -> bytes:
+    """An Ogg file that goes on with the same ``samples``, again and again, by every right."""
+    heads, body = list[bytes](), list[bytes]()
+    for start, end in ogg_pages(data):
+        granule = struct.unpack_from("<q", data, start + 6)[0]
+        (body if granule > 0 else heads).append(data[start:end])
+    pages = []
+    for turn in range(times):
+        for place, page in enumerate(body):
+            new = bytearray(page)
+            new[5] = 0  # neither the first nor the last
+            granule = struct.unpack_from("<q", page, 6)[0] + turn * samples
+            number = len(heads) + turn * len(body) + place
+            struct.pack_into("<q", new, 6, granule)
+            struct.pack_into("<II", new, 18, number, 0)
+            struct.pack_into("<I", new, 22, _ogg_crc(new))
+            pages.append(bytes(new))
+    return b"".join(heads + pages)
+
+
+def with_box(data: bytes, kind: bytes, at: int, value: bytes) -> bytes:
+    """An MP4 whose first box of that ``kind`` holds ``value`` at byte ``at`` of its content."""
+    start = data.index(kind) + 4 + at
+    return data[:start] + value + data[start + len(value) :]
+
+
 def _ogg_crc(page: bytes) -> int:
     crc = 0
     for byte in page:

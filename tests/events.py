@@ -131,8 +131,11 @@ REQUESTS = [
     Asked("GET", "/recommend/audio"),
     audio(wav(), "top_k=3&exclude=creep&exclude=x+y+z&min_similarity=-0.5"),
     audio(form(("file", wav(0.5))), "top_k=1", **FORM),
+    audio(wav(130, 16_000), "top_k=2"),  # 4.2 MB: in base64 about what an event may hold
     audio(wav(), "top_k=3&not_like=creep&not_like=queen&diversity=0.5&max_per_artist=1"),
     audio(wav(), "diversity=2&not_like="),
+    audio(wav(), "not_like=no+such+song"),
+    audio(wav(), "top_k=2", **M3U8),
     audio(wav(), "top_k=0"),
     audio(wav(), "song=a"),
     audio(wav(level=0)),
@@ -182,6 +185,8 @@ REQUESTS = [
     words({"text": "x" * 1_001}),
     words({"text": "piano", "minus": {}}),
     words(b'{"text": "\\ud800"}'),
+    words({"text": "piano", "top_k": 2}, **M3U8),
+    Asked("GET", "/recommend/text", "q=piano&top_k=2", b"", M3U8),
     words({"text": "piano"}, **{"content-type": "text/plain"}),
 ]
 

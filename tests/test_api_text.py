@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
+import shutil
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,8 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embed.bundle import open_bundle
 from embed.errors import ModelError
-from embed.manifest import TEXT_FILE, ModelInfo
+from embed.manifest import MODEL_FILE, TEXT_FILE, ModelInfo
+from embed.pipeline import Options, embed_folder
 from embed.writer import BundleWriter
 from handler.app import create_app
 from handler.asgi import App
@@ -25,6 +29,7 @@ from handler.queue import WorkQueue
 from handler.schemas import RecommendResponse
 from handler.words.moods import Moods, moods_of
 from handler.words.routes import Words
+from tests.processes import python
 from tests.services import app_of, service_of
 from tests.serving import (
     NAMES,
@@ -101,6 +106,22 @@ def test_options_that_came_later_hold_too(app: App) -> None:
     assert songs(post(app, text="piano", diversity=0.0, top_k=1)) == [first]
     missing = get(app, "q=piano&not_like=no+such+song+at+all")
     assert (missing.status, missing.json["recommendations"]) == (404, [])
+
+
+def test_songs_are_a_playlist_for_whoever_prefers_one(app: App) -> None:
+    names = songs(get(app, "q=piano&top_k=3"))
+    accept = [(b"accept", b"audio/x-mpegurl")]
+    for answer in (
+        call(app, "GET", PATH, query="q=piano&top_k=3", headers=accept),
+        call(app, "POST", PATH, {"text": "piano", "top_k": 3}, headers=accept),
+    ):
+        assert (answer.status, answer.content_type) == (200, "audio/x-mpegurl")
+        lines = answer.body.decode().splitlines()
+        assert lines[0] == "#EXTM3U"
+        assert lines[1::2] == [f"#EXTINF:200,{name}" for name in names]
+        assert lines[2::2] == [f"{name}.ogg" for name in names]
+    browser = [(b"accept", b"text/html,application/xhtml+xml,*/*;q=0.8")]
+    assert call(app, "GET", PATH, query="q=piano", headers=browser).json["recommendations"]
 
 
 def test_space_around_a_text_says_nothing(app: App) -> None:
@@ -199,6 +220,28 @@ def test_without_a_text_tower_the_command_that_adds_it(
         assert (answer.status, answer.json["matched"]) == (501, None)
         assert command in answer.json["error"]
     assert get(app_of(root), "q=").status == 422  # what makes no sense is said first
+
+
+def test_the_command_that_is_told_adds_the_samples_words(album: Path, tmp_path: Path) -> None:
+    """A bundle as the sample model made them before it had words."""
+    root = tmp_path / "b"
+    embed_folder(album, root, Options("sample", windows=1, workers=1), tell=lambda _: None)
+    with BundleWriter(root) as writer:
+        before = writer.previous
+        assert before is not None
+        assert before.model is not None
+        shutil.copyfile(root / MODEL_FILE, writer.stage(MODEL_FILE))
+        bare = replace(before.model, text=None)
+        writer.commit(model=bare, spec=before.spec, songs=before.songs)
+    assert not (root / TEXT_FILE).exists()
+    told = get(app_of(root), "q=piano").json["error"]
+    command = told.partition("; ")[2].removesuffix(" adds it")
+    assert command == "python -m embed MUSIC --to BUNDLE --model sample"
+    words = shlex.split(command.replace("MUSIC", str(album)).replace("BUNDLE", str(root)))
+    assert python(*words[1:]).returncode == 0
+    after = open_bundle(root).manifest
+    assert (after.spec, after.songs) == (before.spec, before.songs), "its songs stay"
+    assert songs(get(app_of(root), "q=piano"))
 
 
 class Slow:

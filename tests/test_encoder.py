@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from onnx import TensorProto, helper
 from embed.encoder import Encoder
 from embed.errors import ModelError
 from embed.spec import FrontEnd
-from tests.processes import python
+from tests.processes import ENVIRONMENT, python
 from tests.tiny_model import tiny_embedding, write_tiny_model
 
 
@@ -119,3 +121,42 @@ def test_denormals_are_zeros_from_the_first_session_on() -> None:
     )
     done = python("-c", code)
     assert done.stdout.strip() == "0.0", done.stderr
+
+
+WATCH = """
+import os, sys
+from importlib.abc import MetaPathFinder
+
+class Watch(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "onnxruntime":
+            print("loaded with", os.environ.get("ORT_DISABLE_TELEMETRY"), flush=True)
+
+os.environ.pop("ORT_DISABLE_TELEMETRY", None)
+sys.meta_path.insert(0, Watch())
+__import__(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("module", ["embed.encoder", "export.quantize", "export.verify"])
+def test_onnx_runtime_is_told_to_report_to_nobody(module: str) -> None:
+    """These are all that load it (test_imports); what they import first decides."""
+    done = python("-c", WATCH, module)
+    assert done.stdout == "loaded with 1\n", done.stderr
+
+
+def test_no_identifier_of_the_machine_or_the_session_is_kept(model: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from embed.encoder import Encoder; "
+        "from embed.spec import FrontEnd; Encoder(Path(sys.argv[1]), FrontEnd())"
+    )
+    places = {"TMPDIR": str(tmp_path), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, model],
+        env=ENVIRONMENT | places,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []

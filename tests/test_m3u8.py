@@ -68,7 +68,28 @@ def test_paths_are_as_seen_from_the_file(tmp_path: Path) -> None:
 def test_a_line_that_would_be_a_comment_is_a_path() -> None:
     assert as_in_catalogue("#1 hit.ogg") == "./#1 hit.ogg"
     assert as_in_catalogue(" x.ogg") == "./ x.ogg"
+    assert as_in_catalogue("\u3000x.ogg") == "./\u3000x.ogg"
+    assert as_in_catalogue("Mission: Impossible/Theme.ogg") == "./Mission: Impossible/Theme.ogg"
+    assert as_in_catalogue("a/b: c.ogg") == "a/b: c.ogg"
     assert as_in_catalogue("a\nb.ogg") == "a%0Ab.ogg"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "椎名林檎\u3000丸ノ内.ogg",
+        "می\u200cخواهم.ogg",
+        "👩\u200d🎤 - x.ogg",
+        "a\u00a0b.ogg",
+        "100%.ogg",
+    ],
+)
+def test_a_name_in_any_script_is_the_files_own(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"")
+    one = dataclasses.replace(song("x"), name=name.removesuffix(".ogg"), path=name)
+    _, told, line = m3u8([one], as_in_catalogue).splitlines()
+    assert (tmp_path / line).exists()
+    assert told.partition(",")[2].split() == name.removesuffix(".ogg").split()
 
 
 @pytest.mark.parametrize(

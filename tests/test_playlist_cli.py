@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from embed.smooth import between
 from tests.processes import python
@@ -52,6 +53,30 @@ def test_a_playlist_goes_into_a_file(bundle: Path, tmp_path: Path) -> None:
         file.parent / file.read_text().splitlines()[2]
     )
     assert [path.name for path in file.parent.iterdir()] == ["mix.m3u8"]
+
+
+def test_a_player_opens_every_song_of_it(
+    sample_bundle: Path, sample_music: Path, tmp_path: Path
+) -> None:
+    """Read as players do: by lines, those with # aside, and paths as seen from the file."""
+    names = [
+        one["name"] for one in json.loads(run("list", sample_bundle, "--json").stdout)["songs"]
+    ]
+    for place, more in ((tmp_path / "mix.m3u8", []), (sample_music / "mix.m3u8", ["--absolute"])):
+        arguments = ["--from", names[0], "--to", names[-1], "-n", 8, "-o", place]
+        assert (
+            run("playlist", sample_bundle, *arguments, "--music", sample_music, *more).returncode
+            == 0
+        )
+        lines = place.read_bytes().decode("utf-8").splitlines()
+        place.unlink()
+        assert lines[0] == "#EXTM3U"
+        told = [line.removeprefix("#EXTINF:").partition(",") for line in lines[1::2]]
+        assert [told[0][2], told[-1][2]] == [names[0], names[-1]]
+        for (seconds, _, name), line in zip(told, lines[2::2], strict=True):
+            song = soundfile.info(place.parent / line)
+            assert int(seconds) == round(song.duration)
+            assert name in names
 
 
 def test_whole_paths_on_demand(bundle: Path, tmp_path: Path) -> None:

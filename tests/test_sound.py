@@ -80,6 +80,33 @@ def test_options_are_heeded(app: App, music: Path) -> None:
     assert len(hear(app, clip, "min_similarity=0.9999").json["recommendations"]) == 1
 
 
+def test_a_song_to_keep_away_from_that_is_none_is_a_documented_404(app: App, music: Path) -> None:
+    answer = hear(app, (music / "Last.wav").read_bytes(), "not_like=nobody+at+all")
+    assert (answer.status, answer.json["recommendations"]) == (404, [])
+    assert answer.json["error"] == "no song is named like 'nobody at all'"
+    assert answer.json["suggestions"]
+    document = call(app, "GET", "/openapi.json").json
+    assert "404" in document["paths"]["/recommend/audio"]["post"]["responses"]
+
+
+def test_what_a_clip_sounds_like_is_a_playlist_for_whoever_prefers_one(
+    app: App, music: Path
+) -> None:
+    clip = (music / "Last.wav").read_bytes()
+    names = [one["song"] for one in hear(app, clip).json["recommendations"]]
+    answer = call(
+        app, "POST", "/recommend/audio", clip, "", "audio/wav", [(b"accept", b"audio/mpegurl")]
+    )
+    assert (answer.status, answer.content_type) == (200, "audio/mpegurl")
+    lines = answer.body.decode().splitlines()
+    assert [line.partition(",")[2] for line in lines[1::2]] == names
+    assert sorted(lines[2::2]) == sorted(SONGS)
+    refused = call(
+        app, "POST", "/recommend/audio", b"x", "", "audio/wav", [(b"accept", b"audio/*")]
+    )
+    assert (refused.status, refused.content_type) == (422, "application/json")
+
+
 def test_a_clip_that_is_none_says_why(app: App) -> None:
     answer = hear(app, b"not a song")
     assert answer.status == 422

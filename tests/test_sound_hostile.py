@@ -16,7 +16,7 @@ from embed.errors import AudioError
 from embed.manifest import MODEL_FILE
 from embed.spec import FrontEnd
 from tests.audio_files import every_kind, tune, write
-from tests.clips import ogg_page, wav, wav_header, with_granule
+from tests.clips import ogg_page, wav, wav_header, with_box, with_granule
 
 HOUR_S = 3_600
 NEITHER = "^libsndfile: Format not recognised; FFmpeg: Invalid (data|argument)"
@@ -147,6 +147,42 @@ def test_an_ogg_without_end_is_bounded(clips, tmp_path, kinds, kind, spoil):
     path = tmp_path / "clip"
     path.write_bytes(spoil(kinds[kind]))
     heard(clips, path)
+
+
+@pytest.mark.parametrize(
+    ("box", "at", "value"),
+    [
+        (b"mdhd", 12, bytes(4)),  # time units a second
+        (b"mdhd", 12, b"\xff" * 4),
+        (b"stts", 4, b"\xff" * 4),  # how many entries
+        (b"stts", 8, b"\x7f" + b"\xff" * 7),  # as many packets, as long
+        (b"stsc", 4, b"\x7f" + b"\xff" * 3),
+        (b"stsc", 12, b"\x7f" + b"\xff" * 3),  # packets a chunk
+        (b"stsz", 4, b"\0\0\0\1\x7f\xff\xff\xff"),  # two thousand million packets of a byte
+        (b"stsz", 4, b"\0\0\0\0\x7f\xff\xff\xff"),
+        (b"stco", 4, b"\x7f" + b"\xff" * 3),
+        (b"mp4a", 16, b"\x03\xe8"),  # 1,000 channels
+        (b"mp4a", 24, b"\xff" * 4),  # its rate
+        (b"moov", -8, b"\xff" * 4),  # its length
+    ],
+)
+def test_an_m4a_that_lies_is_bounded(clips, tmp_path, kinds, box, at, value):
+    path = tmp_path / "clip"
+    path.write_bytes(with_box(kinds["m4a"], box, at, value))
+    heard(clips, path)
+
+
+@pytest.mark.parametrize("kind", ["wav", "aiff", "flac", "ogg", "opus", "mp3", "m4a", "aac"])
+def test_bytes_changed_at_random_are_heard_or_refused(clips, tmp_path, kinds, kind):
+    rng = np.random.default_rng(len(kind))
+    path = tmp_path / "clip"
+    for turn in range(12):
+        data = np.frombuffer(kinds[kind], np.uint8).copy()
+        end = len(data) if turn % 2 else 2_000  # every other time in its head
+        places = rng.integers(0, end, 1 + end // 500)
+        data[places] = rng.integers(0, 256, len(places))
+        path.write_bytes(data.tobytes())
+        heard(clips, path)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.9])

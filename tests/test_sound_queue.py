@@ -105,7 +105,7 @@ def test_the_route_says_all_that_it_takes_and_answers() -> None:
     operation = call(app_with(Reader()), "GET", "/openapi.json").json
     operation = operation["paths"]["/recommend/audio"]["post"]
     assert set(operation["responses"]) == {
-        *("200", "400", "405", "408", "413", "415", "422", "500", "501", "503")
+        *("200", "400", "404", "405", "408", "413", "415", "422", "500", "501", "503")
     }
     assert "Retry-After" in operation["responses"]["503"]["headers"]
     assert operation["requestBody"]["content"].keys() >= {"multipart/form-data", "audio/*"}

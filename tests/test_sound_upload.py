@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from embed.errors import AudioError, BundleError, ModelError
+from handler.app import create_app
 from handler.schemas import RecommendResponse
+from handler.sound.routes import Sound
+from handler.sound.upload import UPLOAD_S
 from tests.clips import BOUNDARY, FORM, form
 from tests.uploads import Near, Reader, Replied, app_with, upload
 
@@ -126,6 +132,21 @@ def test_no_form_is_a_5xx(header: bytes, body: bytes) -> None:
             assert ask(Reader(), pieces, kind).status in (200, 400, 413, 422)
 
 
+def test_what_the_documentation_shows_is_what_is_answered() -> None:
+    [route] = Sound(Near(), Reader(), 25_000_000, 4).routes()
+    app = create_app(Near(), features=[Sound(Near(), Reader(), 25_000_000, 4)])
+    asked = {
+        400: ([form(("file", b"x"), end=b"")], {"content_type": FORM_TYPE}),
+        413: ([b"x"], {"content_type": "audio/ogg", "content_length": "25000001"}),
+        415: ([b"x"], {"content_type": "text/plain"}),
+        422: ([b""], {"content_type": "audio/ogg"}),
+    }
+    for status, (pieces, headers) in asked.items():
+        answer = asyncio.run(upload(app, pieces, **headers))
+        assert (answer.status, answer.json) == (status, route.examples[status])
+    assert route.examples[408]["error"] == f"body: not here after {UPLOAD_S:g} s"
+
+
 def test_exactly_the_limit_is_taken() -> None:
     for content_type, body in (
         ("audio/ogg", bytes(1_000)),
@@ -167,6 +188,26 @@ def test_no_room_is_not_the_clients_fault(monkeypatch: pytest.MonkeyPatch, tmp_p
     answer = ask(Reader(), [CLIP])
     assert answer.status == 503
     assert answer.json["error"].startswith("no room for the upload: ")
+
+
+def test_a_disk_that_is_full_in_the_end_leaves_no_shorter_clip(
+    monkeypatch: pytest.MonkeyPatch, spools: Path
+) -> None:
+    class Nearly(io.FileIO):
+        """Takes some bytes and says so, as the system does before it says that there is no room."""
+
+        def write(self, data: Any) -> int:
+            return super().write(data[:100])
+
+    def nearly(handle: int, *mode: object, **options: object) -> Nearly:
+        return Nearly(handle, "wb")
+
+    monkeypatch.setattr(os, "fdopen", nearly)
+    reader = Reader()
+    answer = ask(reader, [CLIP])
+    assert (answer.status, reader.heard) == (503, [])
+    assert answer.json["error"] == "no room for the upload: No space left on device"
+    assert list(spools.iterdir()) == []
 
 
 @pytest.mark.parametrize(

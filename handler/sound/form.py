@@ -48,11 +48,12 @@ class FileForm:
 
     def write(self, data: bytes) -> None:
         """The next piece of the form."""
+        piece = data[: self._left]  # first, as the file itself may be what is too long
         self._left -= len(data)
+        if piece and not self._is_whole:  # what follows the end is nobody's
+            self._parser.write(piece)
         if self._left < 0:
             raise HTTPException(413, "body: much longer than its file may be")
-        if data and not self._is_whole:  # what follows the end is nobody's
-            self._parser.write(data)
 
     def finish(self) -> None:
         """That was all."""

@@ -7,14 +7,14 @@ from time import perf_counter
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
-from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
 from embed.index import Vectors
-from handler.answers import json_answer
-from handler.documentation import BUSY, Route, parameters
+from handler.documentation import BUSY, M3U8, NOT_FOUND, Route, parameters
 from handler.errors import BusyError
+from handler.lists.files import Files
+from handler.near import Near, near_answer
 from handler.operations.metrics import EncoderMetrics
 from handler.parse import parse_query
 from handler.routes import NO_SONGS
@@ -22,7 +22,7 @@ from handler.schemas import RecommendResponse, Wanted
 from handler.service import Answer
 from handler.sound.form import FIELD
 from handler.sound.places import Places
-from handler.sound.upload import FORM, UPLOAD_S, check_upload, spooled
+from handler.sound.upload import CLIP_TYPES, FORM, UPLOAD_S, check_upload, spooled
 
 _CLIP: Final = {"type": "string", "format": "binary"}
 _BODY: Final[dict[str, Any]] = {
@@ -42,23 +42,16 @@ _EXAMPLE: Final[Answer] = {
     "error": None,
 }
 _ERRORS: Final = {
-    400: "body: not multipart/form-data: it ends before its last boundary",
-    408: "body: not here after 300 s",
-    413: "body: longer than 25000000 bytes",
-    415: f"content-type: 'text/plain', expected audio/* or {FORM} with one field, file",
+    400: "body: the form ends without its last boundary",
+    408: f"body: not here after {UPLOAD_S:g} s",
+    413: "file: longer than 25,000,000 bytes",
+    415: f"content-type: 'text/plain', expected audio/*, {', '.join(sorted(CLIP_TYPES))}, or "
+    f"{FORM} with one field, file",
     422: "file: empty (0 bytes), expected an audio file",
     501: "the bundle holds no model (its embeddings were imported), so that a clip cannot be "
     "compared with its songs; embed them with python -m embed",
     503: "4 clips are waiting already; try again in a moment",
 }
-
-
-class Near(Protocol):
-    """What the route needs of a service; see ``handler.service.Service``."""
-
-    @property
-    def is_quick(self) -> bool: ...
-    def near(self, query: Vectors, wanted: Wanted) -> Answer: ...
 
 
 class Ear(Protocol):
@@ -70,7 +63,7 @@ class Ear(Protocol):
 
 class Sound:
     """Over ``service``; so many clips at a time (``queue``) of ``max_bytes`` each, which may take
-    ``upload_s`` to arrive; ``metrics`` are told of them."""
+    ``upload_s`` to arrive; ``metrics`` are told of them, ``files`` makes playlists."""
 
     def __init__(
         self,
@@ -80,8 +73,10 @@ class Sound:
         queue: int,
         upload_s: float = UPLOAD_S,
         metrics: EncoderMetrics | None = None,
+        files: Files | None = None,
     ) -> None:
         self._service = service
+        self._files = files or Files()
         self._ear = ear
         self._max_bytes = max_bytes
         self._places = Places(queue)
@@ -91,7 +86,9 @@ class Sound:
 
     def routes(self) -> list[Route]:
         """The one there is, documented."""
-        answers = dict.fromkeys((200, 400, 408, 413, 415, 422, 500, 501, 503), RecommendResponse)
+        answers = dict.fromkeys(
+            (200, 400, 404, 408, 413, 415, 422, 500, 501, 503), RecommendResponse
+        )
         takes = {
             "parameters": parameters(Wanted),
             "requestBody": _BODY,
@@ -99,14 +96,17 @@ class Sound:
         }
         return [
             Route(
-                *("POST", "/recommend/audio", self.recommend, "Songs that sound like a clip"),
+                *("POST", "/recommend/audio", self.recommend),
+                "Songs that sound like a clip; m3u8 if Accept says so",
                 answers,
                 takes,
                 nothing=NO_SONGS,
                 examples={
                     200: _EXAMPLE,
+                    404: NO_SONGS | NOT_FOUND,
                     **{status: _failed(one) for status, one in _ERRORS.items()},
                 },
+                contents={200: M3U8},
                 tag="songs",
             )
         ]
@@ -126,9 +126,7 @@ class Sound:
         except BusyError:
             self._metrics.rejected()
             raise
-        if self._service.is_quick:
-            return json_answer(self._service.near(query, wanted))
-        return json_answer(await to_thread.run_sync(self._service.near, query, wanted))
+        return await near_answer(self._service, self._files, request, query, wanted)
 
 
 def _failed(error: str) -> Answer:

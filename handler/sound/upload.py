@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -58,7 +59,8 @@ class Spool:
         self._bytes += len(data)
         if self._bytes > self._max_bytes:
             raise _too_large(self._max_bytes)
-        self._file.write(data)
+        if self._file.write(data) != len(data):  # what a full disk took of it, without an error
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def finish(self) -> None:
         """Raises InvalidRequestError when nothing came."""
