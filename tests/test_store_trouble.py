@@ -230,6 +230,26 @@ def test_no_credentials(tmp_path, monkeypatch):
         open_store(parse_place("s3://bucket/x")).latest()
 
 
+@pytest.mark.parametrize(
+    ("settings", "region"),
+    [
+        ({"AWS_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-1"),
+        ({"AWS_PROFILE": "there"}, "ap-south-1"),
+        ({"AWS_PROFILE": "there", "AWS_REGION": "eu-west-1"}, "eu-west-1"),
+    ],
+)
+def test_the_region_is_the_one_that_is_meant(tmp_path, monkeypatch, settings, region):
+    forget_credentials(monkeypatch, tmp_path)
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/config").write_text("[profile there]\nregion = ap-south-1\n")
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with closing(connect()) as client:
+        assert client.meta.region_name == region
+
+
 def test_no_profile(tmp_path, monkeypatch):
     forget_credentials(monkeypatch, tmp_path)
     monkeypatch.setenv("AWS_PROFILE", "nobody")
