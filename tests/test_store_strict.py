@@ -127,6 +127,18 @@ def test_an_upload_that_was_stopped_goes_on_where_it_was(request, server, monkey
     assert uploads == []
 
 
+def test_who_may_not_list_uploads_begins_anew(strict_bucket, monkeypatch):
+    """docs/store.md: s3:ListBucketMultipartUploads is for going on, not for pushing."""
+    denied = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+    no_list = lambda asked, _: "refuse" if asked.startswith("GET") and "?uploads" in asked else None  # noqa: E731
+    with front(strict_bucket.endpoint, no_list, (403, denied)) as (address, asked):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        with closing(connect()) as client:
+            _put(strict_bucket.objects(client=client, part_bytes=PART))
+    assert any("?uploads" in one for one in asked if one.startswith("GET"))
+    assert strict_bucket.get("music/store/big") == DATA
+
+
 def test_parts_of_another_content_are_not_used(strict_bucket):
     def stop_at_once(_: int) -> None:
         raise Interrupted

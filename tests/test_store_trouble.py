@@ -341,3 +341,28 @@ def test_a_disk_that_fills_meanwhile(tmp_path, bucket):
         assert hidden(disk / "b") == {".lock"}
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_is_full_after_a_push(tmp_path, bucket):
+    """What was pushed is pushed; only that it was cannot be noted, and the line says both."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk to fill")
+    try:
+        change(disk / "b", 1)
+        (disk / "other").write_bytes(b"x" * shutil.disk_usage(disk).free)
+        version = open_bundle(disk / "b").manifest.version
+        with pytest.raises(StoreError) as caught:
+            push(disk / "b", bucket.store())
+        assert str(caught.value) == (
+            f"{disk}/b/.stores.json: No space left on device; the bundle is {version} of "
+            f"{bucket.url}, which could not be noted"
+        )
+        assert bucket.store().latest().version == version
+        assert hidden(disk / "b") == {".lock"}
+        (disk / "other").unlink()
+        assert push(disk / "b", bucket.store()).before == version
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
