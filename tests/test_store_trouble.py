@@ -280,6 +280,30 @@ def test_nobody_there(tmp_path, pushed, monkeypatch):
     assert "latest: cannot be reached: Could not connect to the endpoint URL" in text
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (200, "/latest: what answers there is no S3 (no ETag); is AWS_ENDPOINT_URL its"),
+        (301, "/latest: what answers there leads on without end (redirects); is AWS_ENDPOINT_URL"),
+        (502, "/latest: 502: Bad Gateway"),
+    ],
+)
+def test_somebody_else_there(tmp_path, pushed, monkeypatch, status, words):
+    """A console's page instead of the API, http:// where it is https://, a proxy."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    page = b"<!doctype html><html><body>login<br></body></html>"
+    with _troubled(pushed, monkeypatch, lambda *_: "refuse", (status, page)) as (store, _):
+        text = _refused(store, tmp_path / "theirs")
+        assert text.startswith(f"{pushed.url}{words}")
+        for act in (
+            store.versions,
+            lambda: list(store.objects.list("")),
+            lambda: store.resolve("ab"),
+        ):
+            with pytest.raises(StoreError):
+                act()
+
+
 @pytest.mark.parametrize("endpoint", ["nonsense", "http://"])
 def test_an_endpoint_that_is_none(tmp_path, monkeypatch, endpoint):
     forget_credentials(monkeypatch, tmp_path)

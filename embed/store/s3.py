@@ -53,7 +53,7 @@ class S3Objects:
         """See Objects; the tag is the ETag."""
         with told(self._at(key)):
             try:
-                return read_whole(self._client, self._target(key), self._sleep)
+                return read_whole(self._client, self._target(key), self._at(key), self._sleep)
             except ClientError as error:
                 if code(error) in _ABSENT:
                     return None
@@ -138,7 +138,7 @@ class S3Objects:
             found = self._head(key)
             if found is None:
                 return False
-            size, tag, target = found["ContentLength"], found["ETag"], self._target(key)
+            size, tag, target = found["ContentLength"], found.get("ETag"), self._target(key)
             with to.open("wb") as file:
                 file.writelines(download(self._client, target, size, place, tag, self._sleep))
         return True
