@@ -176,6 +176,37 @@ def test_an_upload_that_another_writer_ended_is_begun_anew(strict_bucket):
     assert strict_bucket.get("music/store/big") == DATA
 
 
+def test_an_end_whose_answer_is_lost_is_not_begun_anew(strict_bucket, monkeypatch):
+    """botocore asks again, and the upload is gone: since it is done."""
+    ends = "POST", "uploadId="
+    lose = lambda asked, times: (  # noqa: E731
+        "lost" if all(part in asked for part in ends) and times == 1 else None
+    )
+    with front(strict_bucket.endpoint, lose) as (address, asked):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        with closing(connect()) as client:
+            advanced = _put(strict_bucket.objects(client=client, part_bytes=PART))
+    assert len([one for one in asked if all(part in one for part in ends)]) == 2
+    assert len([one for one in asked if one.startswith("PUT")]) == 3, "no part twice"
+    assert sum(advanced) == len(DATA)
+    assert strict_bucket.get("music/store/big") == DATA
+
+
+def test_what_another_writer_of_the_same_ended_is_taken(strict_bucket):
+    objects = strict_bucket.objects(part_bytes=PART)
+    seen = []
+
+    def end_it(count: int) -> None:
+        seen.append(count)
+        if len(seen) == 1:  # the other one goes on with the same upload, and ends it
+            _put(strict_bucket.objects(part_bytes=PART))
+
+    objects.put("big", io.BytesIO(DATA), INFO, end_it)
+    assert sum(seen) == len(DATA)
+    assert strict_bucket.get("music/store/big") == DATA
+    assert not strict_bucket.client.list_multipart_uploads(Bucket=strict_bucket.name).get("Uploads")
+
+
 def test_a_file_that_changes_while_it_is_sent_is_refused(tmp_path, strict_bucket):
     path = tmp_path / "big"
     path.write_bytes(DATA)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -92,8 +93,9 @@ class S3Objects:
                 f"{place}: changed while it was pushed: SHA-256 {parts.sha256}, the manifest says "
                 f"{info.sha256}; nothing is lost, push again"
             )
+        is_there = partial(self._holds, key, parts, info)
         with told(place):
-            if self._holds(key, parts, info):
+            if is_there():
                 advance(info.bytes)
                 return
             if len(parts) == 1:
@@ -105,8 +107,8 @@ class S3Objects:
                 )
                 advance(info.bytes)
             else:
-                upload_parts(self._client, self._target(key), parts, advance)
-            if not self._holds(key, parts, info):
+                upload_parts(self._client, self._target(key), parts, advance, is_there)
+            if not is_there():
                 raise StoreError(f"{place}: is not there as it was sent; push again")
 
     def size(self, key: str) -> int | None:
