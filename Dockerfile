@@ -5,6 +5,8 @@
 #   docker build --build-arg MILVUS=1 .                       that can search in Milvus
 #   docker build --build-arg BUNDLE=s3://bucket/prefix --secret id=aws,src=$HOME/.aws/credentials .
 #
+# `make image BUNDLE=…` says all of that. It takes BuildKit (docker 23; DOCKER_BUILDKIT=1 before), or
+# buildah.
 # `--target embed` makes the image of the cluster's Jobs: python -m embed, and no bundle.
 # `--target ray` is that with Ray in it: head, workers and job of k8s/ray.
 # Builds that must repeat give the base by digest: --build-arg BASE=python:3.11-slim@sha256:…
@@ -31,12 +33,14 @@ RUN if [ -n "$MILVUS" ]; then \
       pip install --no-cache-dir --only-binary=:all: -r requirements/milvus.txt; fi
 COPY embed embed
 COPY handler handler
-# Compiled now, since at run time the file system may be read-only.
-RUN python -m compileall -q --invalidation-mode unchecked-hash embed handler
+# Compiled now, since at run time the file system may be read-only. And for whoever runs it: files come
+# with the rights that they have where the image is built, and Lambda's user is not ours.
+RUN python -m compileall -q --invalidation-mode unchecked-hash embed handler && chmod -R a+rX .
 
-# --- As they serve: nothing is installed any more.
+# --- As they serve: nothing is installed any more, and NumPy's own tests (15 MB) are not run.
 FROM api AS served
-RUN pip uninstall --yes --quiet pip setuptools wheel
+RUN pip uninstall --yes --quiet pip setuptools wheel && \
+    find /opt/venv/lib/python3*/site-packages/numpy -type d -name tests -prune -exec rm -rf {} +
 
 # --- And those that embed folders of songs and talk to S3.
 FROM api AS embedding
@@ -46,7 +50,8 @@ RUN pip install --no-cache-dir --only-binary=:all: -r requirements/embed.txt
 # --- The bundle: from S3, from this folder, or made of the sample songs.
 FROM embedding AS bundle
 ARG BUNDLE=
-# Region and endpoint are no secrets; credentials are, and are in no layer.
+# Profile, region and endpoint are no secrets; credentials are, and are in no layer.
+ARG AWS_PROFILE=
 ARG AWS_REGION=
 ARG AWS_ENDPOINT_URL=
 RUN --mount=type=bind,target=/context --mount=type=secret,id=aws,target=/run/secrets/aws \
@@ -55,22 +60,39 @@ RUN --mount=type=bind,target=/context --mount=type=secret,id=aws,target=/run/sec
       "") python -m embed.sample /tmp/music && python -m embed /tmp/music --to /bundle ;; \
       s3://*) \
         if [ -f /run/secrets/aws ]; then export AWS_SHARED_CREDENTIALS_FILE=/run/secrets/aws; fi; \
-        if [ -n "$AWS_REGION" ]; then export AWS_DEFAULT_REGION="$AWS_REGION"; fi; \
+        [ -n "$AWS_PROFILE" ] || unset AWS_PROFILE; \
+        [ -n "$AWS_REGION" ] || unset AWS_REGION; \
         [ -n "$AWS_ENDPOINT_URL" ] || unset AWS_ENDPOINT_URL; \
         python -m embed pull "$BUNDLE" /bundle ;; \
-      *) cp -R "/context/$BUNDLE" /bundle ;; \
+      *) \
+        if [ ! -d "/context/$BUNDLE" ]; then \
+          echo "BUNDLE=$BUNDLE: no such folder in the build context" >&2; exit 2; fi; \
+        cp -R "/context/$BUNDLE" /bundle ;; \
     esac; \
     find /bundle -name '.*' -type f -delete; \
     chmod -R a+rX /bundle; \
     VIBE_BUNDLE=/bundle python -c 'import handler.main'
 
-# --- What the cluster's Jobs run.
-FROM ${BASE} AS embed
-COPY --from=embedding /opt/venv /opt/venv
+# --- What all images have: where they come from, our code, and nobody's rights.
+FROM ${BASE} AS runtime
+ARG BASE
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="vibe-search" \
+      org.opencontainers.image.description="Finds songs that sound alike: an HTTP API over CLAP embeddings" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${BASE}"
 COPY --from=api /app /app
-ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 VIBE_REVISION=${REVISION}
 WORKDIR /app
+# A number, so that Kubernetes can see that it is not root.
 USER 10001:10001
+
+# --- What the cluster's Jobs run.
+FROM runtime AS embed
+COPY --from=embedding /opt/venv /opt/venv
 ENTRYPOINT ["python", "-m", "embed"]
 
 # --- Ray, for those who embed by many machines: 500 MB that nobody else carries.
@@ -78,34 +100,17 @@ FROM embedding AS clustered
 COPY requirements/ray.txt requirements/
 RUN pip install --no-cache-dir --only-binary=:all: -r requirements/ray.txt
 
-FROM ${BASE} AS ray
+FROM runtime AS ray
 COPY --from=clustered /opt/venv /opt/venv
-COPY --from=api /app /app
 # Ray starts its workers wherever it likes: they find our code by PYTHONPATH.
-ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    RAY_USAGE_STATS_ENABLED=0
-WORKDIR /app
-USER 10001:10001
+ENV PYTHONPATH=/app RAY_USAGE_STATS_ENABLED=0
 CMD ["ray", "--help"]
 
 # --- What serves.
-FROM ${BASE} AS serve
-ARG VERSION=0.1.0
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="vibe-search" \
-      org.opencontainers.image.description="Finds songs that sound alike: an HTTP API over CLAP embeddings" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+FROM runtime AS serve
 COPY --from=served /opt/venv /opt/venv
-COPY --from=api /app /app
 COPY --from=bundle /bundle /bundle
-ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    VIBE_BUNDLE=/bundle VIBE_HOST=0.0.0.0 VIBE_PORT=8000 \
-    VIBE_LOG_FORMAT=json VIBE_REVISION=${REVISION}
-WORKDIR /app
-# A number, so that Kubernetes can see that it is not root.
-USER 10001:10001
+ENV VIBE_BUNDLE=/bundle VIBE_HOST=0.0.0.0 VIBE_PORT=8000 VIBE_LOG_FORMAT=json
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=3s --start-period=10s \
   CMD ["python", "-S", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['VIBE_PORT'] + '/readyz', timeout=2)"]

@@ -70,12 +70,22 @@ $(VENV)/.infra: requirements/infra.txt | $(PY)
 test: $(VENV)/.test $(VENV)/.moto $(VENV)/.localstack $(VENV)/.milvus $(VENV)/.infra $(VENV)/.emulator  ## All tests, the export of a full-size CLAP among them.
 	$(PY) -m pytest
 
-image:  ## The image, by docker or buildah. BUNDLE=folder-in-here or s3://…, else the sample's.
-	$(if $(shell docker info >/dev/null 2>&1 && echo yes),docker build,buildah bud --layers --format docker) -t vibe-search:latest \
-	  $(if $(BUNDLE),--build-arg BUNDLE="$(BUNDLE)") .
+# buildah's docker format: OCI's knows no health check. docker before 23 must be told of BuildKit.
+IMAGE_BUILD = $(if $(shell docker info >/dev/null 2>&1 && echo yes),DOCKER_BUILDKIT=1 docker build,buildah bud --layers --format docker)
+# For BUNDLE=s3://…: the file is a secret of the build, in no layer; without one, a machine's role.
+AWS_CREDENTIALS ?= $(or $(AWS_SHARED_CREDENTIALS_FILE),$(HOME)/.aws/credentials)
+IMAGE_S3 = $(if $(wildcard $(AWS_CREDENTIALS)),--secret id=aws$(,)src="$(AWS_CREDENTIALS)") \
+  $(foreach name,AWS_PROFILE AWS_REGION AWS_ENDPOINT_URL,$(if $($(name)),--build-arg $(name)="$($(name))"))
+, := ,
+
+image:  ## The image, by docker or buildah. BUNDLE=folder-in-here or s3://…, else the sample's. BASE=…@sha256:…
+	$(IMAGE_BUILD) -t vibe-search:latest \
+	  --build-arg REVISION="$(shell git rev-parse --verify --quiet HEAD || echo unknown)" \
+	  $(if $(BASE),--build-arg BASE="$(BASE)") $(if $(BUNDLE),--build-arg BUNDLE="$(BUNDLE)") \
+	  $(if $(filter s3://%,$(BUNDLE)),$(IMAGE_S3)) .
 
 image-test: $(VENV)/.test $(VENV)/.moto $(VENV)/.emulator  ## The image built, run as server and as Lambda, and compared.
-	$(PY) -m pytest -m image tests/test_image.py tests/test_image_kube.py
+	$(PY) -m pytest -m image tests/test_image.py tests/test_image_kube.py tests/test_arm64.py
 
 check: $(VENV)/.test  ## What CI runs before the tests: ruff and mypy.
 	$(PY) -m ruff check .

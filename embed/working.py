@@ -16,7 +16,7 @@ from embed.errors import BundleError, StoreError
 from embed.manifest import CATALOGUE_FILE, VECTORS_FILE, FileInfo
 from embed.state import STATE_FILE, State
 from embed.store.cache import store_folder
-from embed.store.place import Place, split_version
+from embed.store.place import Place
 from embed.store.pull import pull
 from embed.store.push import push
 from embed.store.record import remember, versions_seen
@@ -119,9 +119,8 @@ def working_copy(
     if isinstance(place, Path):
         yield WorkingCopy(place, None, tell)
         return
-    if split_version(place)[1] is not None:
-        raise StoreError(f"{place}: a version never changes; give the store itself")
-    copy = WorkingCopy(store_folder(place, work) / "work", open_store(place), tell)
+    store = open_store(place)
+    copy = WorkingCopy(store_folder(place, work) / "work", store, tell)
     copy.begin()
     try:
         yield copy

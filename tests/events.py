@@ -133,6 +133,7 @@ REQUESTS = [
     audio(form(("file", wav(0.5))), "top_k=1", **FORM),
     audio(wav(130, 16_000), "top_k=2"),  # 4.2 MB: in base64 about what an event may hold
     audio(wav(), "top_k=3&not_like=creep&not_like=queen&diversity=0.5&max_per_artist=1"),
+    audio(wav(130), "top_k=2"),  # 2 MB: what Lambda takes ends at 4.4
     audio(wav(), "diversity=2&not_like="),
     audio(wav(), "not_like=no+such+song"),
     audio(wav(), "top_k=2", **M3U8),

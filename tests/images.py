@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench.load import free_port
 from tests.processes import REPOSITORY
 
 BASE = "docker.io/library/python:3.11-slim"
 TAG = "localhost/vibe-search-test"
 STAND_IN = "localhost/vibe-search-test-base"
+MEMORY = "512m"
 _BUILD_S = 1500
 _START_S = 60
 
@@ -43,7 +43,8 @@ class Engine:
             raise FileNotFoundError("neither a docker that works, nor buildah and podman")
         conf = folder / "containers.conf"
         conf.write_text(_CONTAINERS_CONF)
-        self._environment = os.environ | {"CONTAINERS_CONF": str(conf)}
+        # BuildKit: before version 23, docker asks for it by name.
+        self._environment = os.environ | {"CONTAINERS_CONF": str(conf), "DOCKER_BUILDKIT": "1"}
         self._name = "docker" if self.is_docker else "podman"
         self._folder = folder
 
@@ -73,28 +74,34 @@ class Engine:
         """Build the Dockerfile of ``context``; the finished process, whatever became of it."""
         options = [*arguments, "--target", target, "--build-arg", f"BASE={self.base}", "-t", tag]
         if self.is_docker:
-            command = ["docker", "build", "--network", "host", *options, str(context)]
+            command = ["docker", "build", *options, str(context)]
         else:
             # Docker's format: OCI's knows no health check.
             command = ["buildah", "bud", "--isolation=chroot", "--network=host", "--format=docker"]
             command += ["--layers", *_pip_as_here(self._folder), *options, str(context)]
         return self._run(command, _BUILD_S, check=False)
 
-    def inspect(self, image: str) -> dict[str, Any]:
-        """What the engine knows of an image."""
-        found: dict[str, Any] = json.loads(self.run("image", "inspect", image).stdout)[0]
+    def inspect(self, name: str, kind: str = "image") -> dict[str, Any]:
+        """What the engine knows of an image, or of a ``container``."""
+        found: dict[str, Any] = json.loads(self.run(kind, "inspect", name).stdout)[0]
         return found
+
+    @property
+    def host(self) -> str:
+        """Where a container must listen to be reached on loopback: docker may run in a machine of
+        its own, and leads a port there; podman's containers share our network."""
+        return "0.0.0.0" if self.is_docker else "127.0.0.1"
 
     @contextmanager
     def running(
-        self, image: str, *arguments: str, options: Sequence[str] = (), settings: Mapping[str, str]
+        self, image: str, *arguments: str, port: int, options: Sequence[str] = ()
     ) -> Iterator[str]:
-        """A container as a cautious host runs it; its name."""
-        name = f"vibe-search-test-{os.getpid()}-{free_port()}"
-        confined = ["--read-only", "--tmpfs", "/tmp", "--cap-drop", "all", "--memory", "512m",
-                    "--security-opt", "no-new-privileges", "--network", "host"]  # fmt: skip
-        environment = [f"--env={key}={value}" for key, value in settings.items()]
-        self.run("run", "-d", "--name", name, *confined, *environment, *options, image, *arguments)
+        """A container as a cautious host runs it, with ``port`` of ``host`` as ours; its name."""
+        name = f"vibe-search-test-{os.getpid()}-{port}"
+        confined = ["--read-only", "--tmpfs", "/tmp", "--cap-drop", "all", "--memory", MEMORY,
+                    "--security-opt", "no-new-privileges"]  # fmt: skip
+        leads = ["--publish", f"127.0.0.1:{port}:{port}"] if self.is_docker else ["--network=host"]
+        self.run("run", "-d", "--name", name, *confined, *leads, *options, image, *arguments)
         try:
             yield name
         finally:
@@ -121,9 +128,9 @@ class Engine:
         return done
 
 
-def wait_for(url: str, what: str) -> None:
+def wait_for(url: str, what: str, patience_s: float = _START_S) -> None:
     """Until ``url`` answers anything at all."""
-    deadline = time.monotonic() + _START_S
+    deadline = time.monotonic() + patience_s
     while True:
         try:
             urllib.request.urlopen(url, timeout=2).close()
@@ -173,7 +180,8 @@ def _pip_as_here(folder: Path) -> list[str]:
 
 @contextmanager
 def context_with(extra: Mapping[str, Path]) -> Iterator[Path]:
-    """A copy of the repository's image sources, and folders beside them."""
+    """A copy of the repository's image sources, and folders beside them; nobody but us may read
+    them, as in a clone by somebody whose umask is 077."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy(REPOSITORY / "Dockerfile", folder)
@@ -182,4 +190,6 @@ def context_with(extra: Mapping[str, Path]) -> Iterator[Path]:
             shutil.copytree(REPOSITORY / part, folder / part, ignore=ignored)
         for to, source in extra.items():
             shutil.copytree(source, folder / to)
+        for path in folder.rglob("*"):
+            path.chmod(0o700 if path.is_dir() else 0o600)
         yield folder

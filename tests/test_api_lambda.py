@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from mangum import Mangum
@@ -59,3 +60,19 @@ def test_status_body_and_type_are_uvicorns(
         assert json.loads(found.body).keys() == json.loads(expected.body).keys()
         return
     assert_alike(asked, expected, found)
+
+
+def test_the_table_asks_of_every_route(bundle: Path) -> None:
+    asked = {(one.method, _kind(unquote(one.path))) for one in REQUESTS}
+    routes = {
+        (method, _kind(route.path)) for route in app_of(bundle).routes for method in route.methods
+    }
+    assert len(routes) > 15
+    assert routes - asked == set()
+    assert {method for method, _ in asked} >= {"GET", "HEAD", "POST", "PUT", "OPTIONS"}
+    assert max(len(one.body) for one in REQUESTS) > 2_000_000
+
+
+def _kind(path: str) -> str:
+    """The page's files have a route each, and are answered alike."""
+    return "/static/…" if path.startswith("/static/") else path

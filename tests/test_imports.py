@@ -42,8 +42,8 @@ OWNERS = {
     "soxr": ["embed/audio.py", "export/sample/"],
     "mutagen": ["embed/decoders.py", "embed/tags.py", "embed/sample/"],
     # S3 is the store's; the comparison invokes a function.
-    "boto3": ["embed/store/", "handler/compare/targets.py"],
-    "botocore": ["embed/store/", "handler/compare/targets.py"],
+    "boto3": ["embed/store/", "handler/compare/functions.py"],
+    "botocore": ["embed/store/", "handler/compare/functions.py"],
     "rapidfuzz": ["embed/names.py"],
     "ray": ["embed/cluster/pool.py"],
     "pyarrow": ["embed/cluster/shards.py"],

@@ -41,11 +41,12 @@ def function(bundle: Path) -> Iterator[str]:
         yield address + EVENTS
 
 
+@pytest.mark.parametrize("is_function_url", [False, True], ids=["gateway", "function-url"])
 @pytest.mark.parametrize("asked", REQUESTS, ids=name_of)
 def test_status_body_and_type_are_uvicorns(
-    asked: Asked, served: http.client.HTTPConnection, function: str
+    asked: Asked, is_function_url: bool, served: http.client.HTTPConnection, function: str
 ) -> None:
-    answer = json.loads(post(function, event(asked, is_function_url=True)))
+    answer = json.loads(post(function, event(asked, is_function_url)))
     assert_alike(asked, ask(served, asked), told(answer))
 
 

@@ -70,6 +70,21 @@ def test_a_life(tmp_path, store):
     assert read(open_bundle(tmp_path / "theirs")) == 2
 
 
+def test_a_url_may_name_the_version(tmp_path, bucket):
+    """As the release pulls into its image the very version that the image's tag names."""
+    change(tmp_path / "mine", 1)
+    first = _embed("push", tmp_path / "mine", bucket.url).stdout.strip()
+    change(tmp_path / "mine", 2)
+    assert _embed("push", tmp_path / "mine", bucket.url).returncode == 0
+    for name in (first, first[:8]):
+        pulled = _embed("pull", f"{bucket.url}/versions/{name}", tmp_path / name)
+        assert (pulled.returncode, pulled.stdout) == (0, f"{first}\n"), pulled.stderr
+        assert read(open_bundle(tmp_path / name)) == 1
+    change(tmp_path / first, 3)
+    refused = _embed("push", tmp_path / first, bucket.url)
+    assert "which this bundle" in refused.stderr, "it is remembered as the store's own version"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -82,6 +97,11 @@ def test_a_life(tmp_path, store):
         (["pull", "STORE"], "Missing argument 'BUNDLE'"),
         (["pull", "STORE", "new"], "no bundle has been pushed here (no 'latest')"),
         (["pull", "STORE", "new", "--version", "ab"], "no version begins with ab"),
+        (["pull", "s3://bucket/a", "s3://bucket/b"], "s3://bucket/b: expected a directory on this"),
+        (["push", "s3://bucket/b", "STORE"], "s3://bucket/b: expected a directory on this machine"),
+        (["push", "mine", "s3://bucket/a/versions/0123abcd"], "a version never changes"),
+        (["rollback", "s3://bucket/versions/0a1b", "ab"], "a version never changes"),
+        (["pull", "s3://bucket/versions/0a1b", "new", "--version", "ab"], "names 0a1b already"),
         (["rollback", "STORE"], "Missing argument 'VERSION'"),
         (["rollback", "STORE", "ab"], "no version begins with ab"),
         (["list"], "Missing argument 'PLACE'"),

@@ -377,3 +377,7 @@ def test_places_that_are_none(text):
         parse_place(text)
     with pytest.raises(StoreError, match="expected a directory or s3://bucket/prefix"):
         parse_place("https://example.org/x")
+    with pytest.raises(
+        StoreError, match=r"'s3://bucket/\\udcff': keys are UTF-8, which this is not"
+    ):
+        parse_place(os.fsdecode(b"s3://bucket/\xff"))

@@ -127,6 +127,18 @@ def test_an_upload_that_was_stopped_goes_on_where_it_was(request, server, monkey
     assert uploads == []
 
 
+def test_who_may_not_list_uploads_begins_anew(strict_bucket, monkeypatch):
+    """docs/store.md: s3:ListBucketMultipartUploads is for going on, not for pushing."""
+    denied = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+    no_list = lambda asked, _: "refuse" if asked.startswith("GET") and "?uploads" in asked else None  # noqa: E731
+    with front(strict_bucket.endpoint, no_list, (403, denied)) as (address, asked):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        with closing(connect()) as client:
+            _put(strict_bucket.objects(client=client, part_bytes=PART))
+    assert any("?uploads" in one for one in asked if one.startswith("GET"))
+    assert strict_bucket.get("music/store/big") == DATA
+
+
 def test_parts_of_another_content_are_not_used(strict_bucket):
     def stop_at_once(_: int) -> None:
         raise Interrupted
@@ -162,6 +174,37 @@ def test_an_upload_that_another_writer_ended_is_begun_anew(strict_bucket):
     assert client.ended == 1
     assert sum(advanced) == len(DATA)
     assert strict_bucket.get("music/store/big") == DATA
+
+
+def test_an_end_whose_answer_is_lost_is_not_begun_anew(strict_bucket, monkeypatch):
+    """botocore asks again, and the upload is gone: since it is done."""
+    ends = "POST", "uploadId="
+    lose = lambda asked, times: (  # noqa: E731
+        "lost" if all(part in asked for part in ends) and times == 1 else None
+    )
+    with front(strict_bucket.endpoint, lose) as (address, asked):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        with closing(connect()) as client:
+            advanced = _put(strict_bucket.objects(client=client, part_bytes=PART))
+    assert len([one for one in asked if all(part in one for part in ends)]) == 2
+    assert len([one for one in asked if one.startswith("PUT")]) == 3, "no part twice"
+    assert sum(advanced) == len(DATA)
+    assert strict_bucket.get("music/store/big") == DATA
+
+
+def test_what_another_writer_of_the_same_ended_is_taken(strict_bucket):
+    objects = strict_bucket.objects(part_bytes=PART)
+    seen = []
+
+    def end_it(count: int) -> None:
+        seen.append(count)
+        if len(seen) == 1:  # the other one goes on with the same upload, and ends it
+            _put(strict_bucket.objects(part_bytes=PART))
+
+    objects.put("big", io.BytesIO(DATA), INFO, end_it)
+    assert sum(seen) == len(DATA)
+    assert strict_bucket.get("music/store/big") == DATA
+    assert not strict_bucket.client.list_multipart_uploads(Bucket=strict_bucket.name).get("Uploads")
 
 
 def test_a_file_that_changes_while_it_is_sent_is_refused(tmp_path, strict_bucket):

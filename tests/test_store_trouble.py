@@ -230,6 +230,26 @@ def test_no_credentials(tmp_path, monkeypatch):
         open_store(parse_place("s3://bucket/x")).latest()
 
 
+@pytest.mark.parametrize(
+    ("settings", "region"),
+    [
+        ({"AWS_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-1"),
+        ({"AWS_PROFILE": "there"}, "ap-south-1"),
+        ({"AWS_PROFILE": "there", "AWS_REGION": "eu-west-1"}, "eu-west-1"),
+    ],
+)
+def test_the_region_is_the_one_that_is_meant(tmp_path, monkeypatch, settings, region):
+    forget_credentials(monkeypatch, tmp_path)
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/config").write_text("[profile there]\nregion = ap-south-1\n")
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with closing(connect()) as client:
+        assert client.meta.region_name == region
+
+
 def test_no_profile(tmp_path, monkeypatch):
     forget_credentials(monkeypatch, tmp_path)
     monkeypatch.setenv("AWS_PROFILE", "nobody")
@@ -258,6 +278,30 @@ def test_nobody_there(tmp_path, pushed, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     text = _refused(open_store(parse_place(pushed.url)), tmp_path / "theirs")
     assert "latest: cannot be reached: Could not connect to the endpoint URL" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (200, "/latest: what answers there is no S3 (no ETag); is AWS_ENDPOINT_URL its"),
+        (301, "/latest: what answers there leads on without end (redirects); is AWS_ENDPOINT_URL"),
+        (502, "/latest: 502: Bad Gateway"),
+    ],
+)
+def test_somebody_else_there(tmp_path, pushed, monkeypatch, status, words):
+    """A console's page instead of the API, http:// where it is https://, a proxy."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    page = b"<!doctype html><html><body>login<br></body></html>"
+    with _troubled(pushed, monkeypatch, lambda *_: "refuse", (status, page)) as (store, _):
+        text = _refused(store, tmp_path / "theirs")
+        assert text.startswith(f"{pushed.url}{words}")
+        for act in (
+            store.versions,
+            lambda: list(store.objects.list("")),
+            lambda: store.resolve("ab"),
+        ):
+            with pytest.raises(StoreError):
+                act()
 
 
 @pytest.mark.parametrize("endpoint", ["nonsense", "http://"])
@@ -319,5 +363,30 @@ def test_a_disk_that_fills_meanwhile(tmp_path, bucket):
             pull(bucket.store(), disk / "b", show=Filling)
         assert read(open_bundle(disk / "b")) == 1
         assert hidden(disk / "b") == {".lock"}
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_is_full_after_a_push(tmp_path, bucket):
+    """What was pushed is pushed; only that it was cannot be noted, and the line says both."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk to fill")
+    try:
+        change(disk / "b", 1)
+        (disk / "other").write_bytes(b"x" * shutil.disk_usage(disk).free)
+        version = open_bundle(disk / "b").manifest.version
+        with pytest.raises(StoreError) as caught:
+            push(disk / "b", bucket.store())
+        assert str(caught.value) == (
+            f"{disk}/b/.stores.json: No space left on device; the bundle is {version} of "
+            f"{bucket.url}, which could not be noted"
+        )
+        assert bucket.store().latest().version == version
+        assert hidden(disk / "b") == {".lock"}
+        (disk / "other").unlink()
+        assert push(disk / "b", bucket.store()).before == version
     finally:
         subprocess.run(["umount", str(disk)], check=True)

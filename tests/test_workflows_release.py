@@ -188,6 +188,8 @@ def test_the_tag_names_what_the_image_is_made_of(
     assert last == f"{target}-{source}-{base}" + (f"-{VERSION[:12]}" if target == "serve" else "")
     arguments = (runner.temp / "arguments").read_text().splitlines()
     assert f"--target={target}" in arguments
+    label = "--label=org.opencontainers.image.source=https://github.com/owner/vibe-search"
+    assert label in arguments
     bundle = f"--build-arg=BUNDLE={VARIABLES['BUNDLES']}/versions/{VERSION}"
     assert (bundle in arguments) == (target == "serve")
     assert "--repository-name vibe-search " in (runner.temp / "asked").read_text()

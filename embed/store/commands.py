@@ -6,16 +6,14 @@ What programs read goes to standard output (the version), the rest to standard e
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
-from embed.arguments import PlaceType
+from embed.arguments import FolderType, PlaceType
+from embed.store.place import Place, S3Url, split_version
 
-if TYPE_CHECKING:
-    from embed.store.place import Place
-
-_BUNDLE: Final = click.Path(path_type=Path)
+_BUNDLE: Final = FolderType()
 _STORE: Final = PlaceType()
 
 
@@ -52,11 +50,17 @@ def push_command(bundle: Path, store: Place, replacing: str | None) -> None:
 def pull_command(store: Place, bundle: Path, version: str | None) -> None:
     """Fetch a version from STORE, check every byte, and put it at BUNDLE in one step.
 
-    Whatever goes wrong leaves BUNDLE as it was. Prints the version.
+    STORE may name the version itself: s3://bucket/prefix/versions/1f6a. Whatever goes wrong
+    leaves BUNDLE as it was. Prints the version.
     """
     from embed.store.pull import pull  # noqa: PLC0415
     from embed.store.versions import open_store, short  # noqa: PLC0415
 
+    if isinstance(store, S3Url):
+        store, named = split_version(store)
+        if named is not None and version is not None:
+            raise click.UsageError(f"--version {version}: STORE names {named} already")
+        version = version or named
     done = pull(open_store(store), bundle, version)
     news = f"{done.bytes / 1e6:,.1f} MB fetched" if done.bytes else "which it was already"
     _tell(f"{bundle}: {short(done.version)}, {done.manifest.songs} songs; {news}")

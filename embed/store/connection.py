@@ -16,11 +16,20 @@ _ATTEMPTS: Final = 6
 """With botocore's backoff (doubling, random, at most 20 s) about half a minute of throttling;
 AWS_MAX_ATTEMPTS and AWS_RETRY_MODE say otherwise."""
 
+_VARIABLES: Final = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
+"""AWS_REGION is what every other program of AWS reads; boto3 reads the other one alone
+(botocore/configprovider.py, whose form this is: name in files, variables, default, conversion)."""
+
+
+def aws_session() -> Any:  # noqa: ANN401 - botocore's session; it has no types
+    """Credentials, region, profile and endpoints as the environment and ``~/.aws`` say."""
+    return botocore.session.get_session(_VARIABLES)
+
 
 def connect() -> Any:  # noqa: ANN401 - boto3's clients are made at run time
     """An S3 client by what the environment and ``~/.aws`` say. Raises StoreError."""
     with told("S3"):
-        core = botocore.session.get_session()
+        core = aws_session()
         given = core.get_config_variable
         try:
             retries = {

@@ -38,7 +38,7 @@ def download(
             condition["Range"] = f"bytes={done}-"
         try:
             answer = _get(client, {**target, **condition}, place)
-            tag = answer["ETag"]
+            tag = _tag(answer, place)
             with closing(answer["Body"]) as body:
                 total = done + answer["ContentLength"]
                 if total != expected_bytes:
@@ -59,19 +59,29 @@ def download(
 def read_whole(
     client: Any,  # noqa: ANN401
     target: dict[str, str],
+    place: str,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[bytes, str]:
-    """A small object's bytes and its ETag. Raises what the client raises."""
+    """A small object's bytes and its ETag. Raises StoreError, and what the client raises."""
     for cuts in range(1, _CUTS + 1):
         answer = client.get_object(**target)
         try:
             with closing(answer["Body"]) as body:
-                return body.read(), answer["ETag"]
+                return body.read(), _tag(answer, place)
         except CUT:
             if cuts == _CUTS:
                 raise
             _wait(cuts, sleep)
     raise AssertionError
+
+
+def _tag(answer: Any, place: str) -> str:  # noqa: ANN401
+    tag: str | None = answer.get("ETag")
+    if tag is None:
+        raise StoreError(
+            f"{place}: what answers there is no S3 (no ETag); is AWS_ENDPOINT_URL its API's?"
+        )
+    return tag
 
 
 def _wait(cuts: int, sleep: Callable[[float], None]) -> None:

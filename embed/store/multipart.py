@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final, Self
 
@@ -65,10 +66,18 @@ class Parts:
         return data
 
 
-def upload_parts(client: Any, target: dict[str, str], parts: Parts, advance: Advance) -> None:  # noqa: ANN401
+def upload_parts(
+    client: Any,  # noqa: ANN401
+    target: dict[str, str],
+    parts: Parts,
+    advance: Advance,
+    is_there: Callable[[], bool],
+) -> None:
     """Write ``parts`` to the object ``target`` (Bucket, Key).
 
-    Raises StoreError when the file changes meanwhile, and what the client raises.
+    When the upload vanishes and the object then ``is_there``, the answer to its end got lost, or
+    another writer of the same was faster. Raises StoreError when the file changes meanwhile,
+    and what the client raises.
     """
     done = 0
 
@@ -86,8 +95,11 @@ def upload_parts(client: Any, target: dict[str, str], parts: Parts, advance: Adv
         except ClientError as error:
             if code(error) != _UPLOAD_GONE or beginning == _BEGINNINGS:
                 raise
-        else:
-            return
+            if not is_there():
+                continue
+            for number in range(done + 1, len(parts) + 1):
+                progress(number, len(parts.read(number)))
+        return
 
 
 def _begin(client: Any, target: dict[str, str], parts: Parts) -> str:  # noqa: ANN401

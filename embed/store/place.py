@@ -48,6 +48,10 @@ def parse_place(text: str) -> Place:
             f"{text}: {bucket!r} is no bucket's name (3 to 63 of a-z, 0-9, dot and hyphen); "
             "expected s3://bucket/prefix"
         )
+    try:
+        prefix.encode()
+    except UnicodeEncodeError:
+        raise StoreError(f"{text!r}: keys are UTF-8, which this is not") from None
     return S3Url(bucket, prefix.strip("/"))
 
 

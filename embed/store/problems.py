@@ -68,6 +68,12 @@ def told(place: str) -> Iterator[None]:
         raise StoreError(f"{place}: {_refused(error)}") from error
     except BotoCoreError as error:
         raise StoreError(f"{place}: {_unreachable(error)}") from error
+    except RecursionError as error:
+        # botocore asks where the bucket is, is led on, asks where the bucket is, …
+        raise StoreError(
+            f"{place}: what answers there leads on without end (redirects); is AWS_ENDPOINT_URL "
+            "right, https:// included?"
+        ) from error
 
 
 def code(error: ClientError) -> str:

@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from embed.errors import StoreError
+
 RECORD_FILE: Final = ".stores.json"
 _READ_ONLY: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _KEEP: Final = 100
@@ -27,7 +29,8 @@ def versions_seen(root: Path, store: str) -> list[str] | None:
 def remember(root: Path, store: str, version: str | None) -> None:
     """Note that the bundle now is ``version`` of ``store``; None: met it while it was empty.
 
-    What lies where nothing can be written never changes, and needs no record. Raises OSError.
+    What lies where nothing can be written never changes, and needs no record. Raises StoreError
+    when the disk is full: what was pushed or pulled is in place by then.
     """
     record = _load(root)
     seen = [one for one in record.get(store, []) if one != version]
@@ -40,7 +43,8 @@ def remember(root: Path, store: str, version: str | None) -> None:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         if error.errno not in _READ_ONLY:
-            raise
+            done = f"the bundle is {version or 'new'} of {store}, which could not be noted"
+            raise StoreError(f"{root / RECORD_FILE}: {error.strerror or error}; {done}") from error
 
 
 def _load(root: Path) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -53,7 +54,7 @@ class S3Objects:
         """See Objects; the tag is the ETag."""
         with told(self._at(key)):
             try:
-                return read_whole(self._client, self._target(key), self._sleep)
+                return read_whole(self._client, self._target(key), self._at(key), self._sleep)
             except ClientError as error:
                 if code(error) in _ABSENT:
                     return None
@@ -92,8 +93,9 @@ class S3Objects:
                 f"{place}: changed while it was pushed: SHA-256 {parts.sha256}, the manifest says "
                 f"{info.sha256}; nothing is lost, push again"
             )
+        is_there = partial(self._holds, key, parts, info)
         with told(place):
-            if self._holds(key, parts, info):
+            if is_there():
                 advance(info.bytes)
                 return
             if len(parts) == 1:
@@ -105,8 +107,8 @@ class S3Objects:
                 )
                 advance(info.bytes)
             else:
-                upload_parts(self._client, self._target(key), parts, advance)
-            if not self._holds(key, parts, info):
+                upload_parts(self._client, self._target(key), parts, advance, is_there)
+            if not is_there():
                 raise StoreError(f"{place}: is not there as it was sent; push again")
 
     def size(self, key: str) -> int | None:
@@ -138,7 +140,7 @@ class S3Objects:
             found = self._head(key)
             if found is None:
                 return False
-            size, tag, target = found["ContentLength"], found["ETag"], self._target(key)
+            size, tag, target = found["ContentLength"], found.get("ETag"), self._target(key)
             with to.open("wb") as file:
                 file.writelines(download(self._client, target, size, place, tag, self._sleep))
         return True

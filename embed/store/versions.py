@@ -13,7 +13,7 @@ from embed.bundle import MANIFEST_FILE
 from embed.errors import BundleError, StoreError
 from embed.manifest import Manifest
 from embed.store.objects import Objects
-from embed.store.place import Place
+from embed.store.place import Place, S3Url, split_version
 
 LATEST: Final = "latest"
 _DIGITS: Final = 12
@@ -175,7 +175,12 @@ def short(version: str) -> str:
 
 
 def open_store(place: Place) -> Store:
-    """The store at ``place``; nothing is looked at yet. Raises StoreError."""
+    """The store at ``place``; nothing is looked at yet.
+
+    Raises StoreError, also when ``place`` is one of a store's versions: it has none of its own.
+    """
+    if isinstance(place, S3Url) and split_version(place)[1] is not None:
+        raise StoreError(f"{place}: a version never changes; give the store itself")
     # Imported late: boto3 takes half a second, and need not be there for local stores.
     if isinstance(place, Path):
         from embed.store.local import LocalObjects  # noqa: PLC0415

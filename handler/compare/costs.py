@@ -24,7 +24,8 @@ class Costs:
     """Dollars for a million requests on Lambda, and on a node that is kept busy.
 
     ``break_even_rps`` is the load at which a month of Lambda costs what the node does: below
-    it Lambda is cheaper, above it the node is, as long as the load fits it.
+    it Lambda is cheaper, above it the node is, as long as the load fits it. Infinite where Lambda
+    costs nothing.
     """
 
     lambda_per_million: float
@@ -34,14 +35,14 @@ class Costs:
 
 
 def costs(prices: Prices, billed_ms: float, node_rps: float) -> Costs:
-    """``billed_ms`` is a request's mean duration on Lambda, which bills whole milliseconds;
-    ``node_rps`` what one node answers."""
-    gb_s = prices.memory_mb / 1024 * math.ceil(billed_ms) / 1000
+    """``billed_ms`` is what Lambda bills a request for in the mean, ``node_rps`` what one node
+    answers."""
+    gb_s = prices.memory_mb / 1024 * billed_ms / 1000
     per_request = prices.per_million_requests / 1e6 + gb_s * prices.per_gb_s
     month = prices.node_hour * HOURS_PER_MONTH
     return Costs(
         lambda_per_million=per_request * 1e6,
         node_per_million=prices.node_hour / 3600 / node_rps * 1e6,
         node_per_month=month,
-        break_even_rps=month / _SECONDS_PER_MONTH / per_request,
+        break_even_rps=month / _SECONDS_PER_MONTH / per_request if per_request else math.inf,
     )
