@@ -22,7 +22,7 @@ APPROXIMATE_FROM: Final = 30_000
 _FETCHED: Final = 2
 """Slots looked for per song that is wanted: rounding may have changed their order."""
 
-_FETCHED_LEAST: Final = 48
+FETCHED_LEAST: Final = 48
 
 _SCAN_SHARE: Final = 16
 """Past one in so many of all slots, comparing with every song is as quick, and exact."""
@@ -77,7 +77,7 @@ class ApproximateIndex:
     def _near(self, query: Vectors, count: int) -> Rows | None:
         """``count`` rows or more that are near, ascending; None when it is better to compare with
         all: so many are wanted, or so many of those near have left."""
-        fetched = int(max(_FETCHED * count, _FETCHED_LEAST) / self._kept_share)
+        fetched = int(max(_FETCHED * count, FETCHED_LEAST) / self._kept_share)
         while fetched * _SCAN_SHARE <= len(self._slot_rows):
             rows = self._slot_rows[self._graph.near(query, fetched)]
             rows = rows[rows != GONE]

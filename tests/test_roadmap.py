@@ -30,7 +30,7 @@ RESULTS = {
                 {"what": "100,000, USearch, re-ranked: build", "value": 1.0},
                 {"what": "1,000,000, USearch, re-ranked: build", "value": 360.0},
                 {"what": "1,000,000, USearch, re-ranked: resident (less is better)", "value": 1000},
-                {"what": "3,000,000, faiss HNSW, int8: build", "value": 1.0},
+                {"what": "3,000,000, faiss HNSW, re-ranked: build", "value": 1.0},
             ],
         },
     ],
@@ -80,12 +80,12 @@ def test_the_arithmetic() -> None:
     assert cells(found, "dollars of requests")[0] == "0.53"
     assert cells(found, "songs, of 4 MB") == ["4,000.0 GB", "40,000.0 GB", "400,000.0 GB"]
     assert cells(found, "vectors.npy")[0] == "2.0 GB"
-    assert cells(found, "hours to build") == ["0.1", "1.0", "10.0"]
+    assert cells(found, "core-hours of building") == ["0.1", "1.0", "10.0"]
 
 
 def test_what_was_not_measured_is_not_made_up() -> None:
     found = tables(Measured(2.0, 2), Prices(), 5.0)
-    for what in ("shards", "memory of Milvus", "memory of the driver", "hours to build"):
+    for what in ("shards", "memory of Milvus", "memory of the driver", "core-hours of building"):
         assert cells(found, what) == ["not measured"] * 3
 
 
@@ -110,7 +110,7 @@ def test_the_command_reads_what_each_benchmark_left(tmp_path) -> None:
     names = ("results", "scale", "cluster")
     options = [f"--{name}={tmp_path}/{name}.json" for name in names]
     found = CliRunner().invoke(main, options, catch_exceptions=False).output
-    assert cells(found, "hours to build the index") == ["0.1", "1.0", "10.0"]
+    assert cells(found, "core-hours of building the index") == ["0.1", "1.0", "10.0"]
     assert "shards (2,200 B a song)" in found
     without = CliRunner().invoke(main, [options[0], "--scale=none", "--cluster=none"]).output
-    assert cells(without, "hours to build the index") == ["not measured"] * 3
+    assert cells(without, "core-hours of building the index") == ["not measured"] * 3

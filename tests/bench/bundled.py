@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ def write(folder: Path) -> dict[str, float]:
     info = sample_model().info
     spec = Spec(info.sha256, info.front_end, 1)
     songs = [_song(at, name) for at, name in enumerate(names(len(vectors)))]
+    shutil.rmtree(folder / BUNDLE, ignore_errors=True)
     with BundleWriter(folder / BUNDLE) as writer:
         started = time.perf_counter()
         count = write_catalogue(writer.stage(CATALOGUE_FILE), songs, spec.digest)

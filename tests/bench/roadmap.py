@@ -35,7 +35,7 @@ LOG_MEL_BYTES: Final = 5 * 1001 * 64 * 4
 class Measured:
     """Songs a second of the whole pipeline and on how many cores; bytes, None if not measured.
 
-    ``index_build_s`` and ``index_bytes`` are those of the approximate index a song,
+    ``index_build_s`` (of one core) and ``index_bytes`` are those of the approximate index a song,
     ``driver_bytes`` what the driver of a Ray run holds a song.
     """
 
@@ -171,7 +171,7 @@ def _bytes(measured: Measured, song_mb: float, prices: Prices) -> list[list[str]
         line("memory of the approximate index", measured.index_bytes),
         line("memory of Milvus", measured.milvus_bytes),
         [
-            "hours to build the index, all cores here",
+            "core-hours of building the index",
             *("not measured" if build is None else f"{build * s / 3600:,.1f}" for s in SIZES),
         ],
     ]

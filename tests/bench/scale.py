@@ -1,10 +1,11 @@
 """``make bench-scale``: search in 100,000 to a million songs, three indexes in the same run.
 
-    python -m tests.bench.scale [--songs 100000,300000,1000000] [--to bench/scale]
+    python -m tests.bench.scale [--songs 100000,300000,1000000] [--built FOLDER] [--without faiss]
 
 Embeddings are made up (``clusters.py``). Queries are songs of the same artists that are not in
 the catalogue; recall is against plain matrix products. What 10 million would take is reckoned
-from the sizes measured, by formulas that the notes state.
+from the sizes measured, by formulas that the notes state. With ``--built`` graphs are kept, and
+what is there is not built again, so that all can be searched within a few quiet minutes.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ from typing import Any
 
 import numpy as np
 
-from embed.hnsw import CONNECTIVITY, EXPANSION_ADD, Graph
-from embed.indexfile import ABOUT_FILE, GONE, GRAPH_FILE, ROWS_FILE, write_about
+from embed.hnsw import Graph
+from embed.indexfile import GONE, GRAPH_FILE, ROWS_FILE
 from embed.indexing import grow
-from tests.bench.clusters import nearest, write_clusters
+from tests.bench.building import NEIGHBOURS, QUERIES, made
 from tests.bench.measure import Part, Row, machine, seconds
 from tests.bench.results import save, table
-from tests.bench.searching import NEIGHBOURS, Searched
+from tests.bench.searching import Searched
 
 SMALL = (10_000, 30_000, 100_000)
 SIZES = (100_000, 300_000, 1_000_000)
-"""Two cores take half an hour; 3 million (``--songs 3000000``) take them two more."""
+"""Two cores take half an hour. 3 million (``--songs 3000000``) take them an hour and a half by
+themselves, nearly all of it building."""
 
 FAR = 10_000_000
-QUERIES = 500
 EXACT_READS = 100_000_000
 """Songs that exact searches may compare with in all: a million takes 0.15 s."""
 
@@ -43,38 +44,37 @@ ALBUM = 12
 WITH_NAMES = 1_000_000
 """Songs up to which a whole bundle is made; the names alone are 2 GB in the process that does."""
 
-NAMES = {"approximate": "USearch, re-ranked", "faiss": "faiss HNSW, int8", "exact": "exact"}
+NAMES = {"approximate": "USearch, re-ranked", "faiss": "faiss HNSW, re-ranked", "exact": "exact"}
 
 
-def bench(sizes: Sequence[int], scratch: Path) -> Part:
-    """Every index at every size."""
+def bench(
+    sizes: Sequence[int], scratch: Path, built: Path | None = None, kinds: Sequence[str] = (*NAMES,)
+) -> Part:
+    """Every index of ``kinds`` at every size, in folders of ``built``, else below ``scratch``."""
     part = Part("scale", "Search by size of the catalogue, in process", axes=("songs", "p50, ms"))
     measured: list[tuple[int, float, Searched]] = []
     for songs in sizes:
-        with tempfile.TemporaryDirectory(dir=scratch) as folder:
-            measured.append((songs, *_at(songs, Path(folder), part)))
+        with tempfile.TemporaryDirectory(dir=scratch) as name:
+            folder = Path(name) if built is None else built / str(songs)
+            measured.append((songs, *_at(songs, folder, kinds, part)))
         print(f"{songs:,} songs done", file=sys.stderr, flush=True)
     if len(sizes) > 1:
         part.notes.extend(_far(measured))
     return part
 
 
-def _at(songs: int, folder: Path, part: Part) -> tuple[float, Searched]:
+def _at(songs: int, folder: Path, kinds: Sequence[str], part: Part) -> tuple[float, Searched]:
     """Rows of one size; returns how long our graph took to build, and what it did."""
-    queries = write_clusters(folder / "vectors.npy", songs, QUERIES)
-    np.save(folder / "queries.npy", queries)
-    truth = nearest(folder / "vectors.npy", queries, NEIGHBOURS)
-    build_s = {
-        "approximate": seconds(lambda: build(folder)),
-        "faiss": seconds(lambda: _faiss(folder)),
-    }
+    took = made(folder, songs, kinds)
+    truth = np.load(folder / "truth.npy")
     searched = {}
-    for kind, name in NAMES.items():
+    for kind in kinds:
+        name = NAMES[kind]
         count = QUERIES if kind != "exact" else min(QUERIES, max(30, EXACT_READS // songs))
         searched[kind] = found = _searched(kind, folder, count)
         part.rows.extend(_rows(f"{songs:,}, {name}", found, recall(found.rows, truth)))
-        if kind in build_s:
-            part.rows.append(Row(f"{songs:,}, {name}: build", build_s[kind], "s"))
+        if kind in took:
+            part.rows.append(Row(f"{songs:,}, {name}: build", took[kind], "s of one core"))
         part.growth.setdefault(name, []).append((songs, found.p50_ms))
     album_s = seconds(lambda: _album(folder))
     part.rows.append(
@@ -82,32 +82,7 @@ def _at(songs: int, folder: Path, part: Part) -> tuple[float, Searched]:
     )
     if songs <= WITH_NAMES:
         part.rows.extend(_bundled(songs, folder))
-    return build_s["approximate"], searched["approximate"]
-
-
-def build(folder: Path) -> None:
-    """Our index of ``vectors.npy``, on all cores."""
-    graph = Graph.empty()
-    rows = grow(graph, np.zeros(0, np.int32), folder / "vectors.npy", on_all_cores=True)
-    graph.save(folder / GRAPH_FILE)
-    write_about(folder / ROWS_FILE, folder / ABOUT_FILE, rows, "")
-
-
-def _faiss(folder: Path) -> None:
-    """faiss' graph with the same links and effort, over a byte a number, on all cores."""
-    import faiss
-
-    vectors = np.load(folder / "vectors.npy", mmap_mode="r")
-    some = vectors[:: max(1, len(vectors) // 20_000)]
-    scale = 127 / float(np.abs(some).max())  # its codes have one scale for all
-    np.save(folder / "faiss.npy", scale)
-    index = faiss.IndexHNSWSQ(
-        512, faiss.ScalarQuantizer.QT_8bit_direct_signed, CONNECTIVITY, faiss.METRIC_INNER_PRODUCT
-    )
-    index.hnsw.efConstruction = EXPANSION_ADD
-    for start in range(0, len(vectors), 50_000):
-        index.add(np.clip(np.rint(vectors[start : start + 50_000] * scale), -127, 127))
-    faiss.write_index(index, str(folder / "faiss.index"))
+    return took["approximate"], searched["approximate"]
 
 
 def _album(folder: Path) -> None:
@@ -172,8 +147,8 @@ def _far(measured: Sequence[tuple[int, float, Searched]]) -> Iterator[str]:
     )
     per = float((build_s / (songs * np.log(songs)))[-1])
     yield (
-        f"{FAR:,} songs, build = {per:.3g} · songs · ln(songs) s (from the largest size): "
-        f"{per * FAR * math.log(FAR) / 3600:.2g} h"
+        f"{FAR:,} songs, build = {per:.3g} · songs · ln(songs) s of one core (from the largest "
+        f"size): {per * FAR * math.log(FAR) / 3600:.2g} h"
     )
     mib = measured[-1][2].resident_mib / measured[-1][0] * FAR
     yield f"{FAR:,} songs, resident = songs · that of one at the largest size: {mib / 1024:.2g} GiB"
@@ -183,14 +158,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--songs", default=",".join(map(str, SIZES)), help="sizes, with commas")
     parser.add_argument("--to", type=Path, default=Path("bench/scale"), help="figures and plot")
-    parser.add_argument("--scratch", type=Path, help="a folder with room for 15 GB")
+    parser.add_argument("--scratch", type=Path, help="a folder with room for 5 GB a million songs")
+    parser.add_argument("--built", type=Path, help="a folder where what is built is kept")
+    parser.add_argument("--without", choices=["faiss"], help="an index to leave out")
     args = parser.parse_args()
     head = f"{date.today()}, {machine()}"
     print(head, flush=True)
     if args.scratch is not None:
         args.scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:
-        part = bench([int(size) for size in args.songs.split(",")], Path(scratch))
+        kinds = [kind for kind in NAMES if kind != args.without]
+        part = bench([int(n) for n in args.songs.split(",")], Path(scratch), args.built, kinds)
     print(table(part), flush=True)
     save(head, [part], args.to)
 

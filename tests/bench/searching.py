@@ -18,9 +18,9 @@ import psutil
 from numpy.typing import NDArray
 
 from embed.hnsw import EXPANSION_SEARCH
+from tests.bench.building import NEIGHBOURS
 from tests.bench.measure import seconds
 
-NEIGHBOURS = 10
 THREADS = 2
 WARM_UP = 20
 
@@ -76,13 +76,24 @@ def _approximate(folder: Path) -> Search:
 
 
 def _faiss(folder: Path) -> Search:
+    """As many candidates as ours, and as exactly compared."""
     import faiss
 
+    from embed.approximate import FETCHED_LEAST
+    from embed.index import best
+    from embed.vectorfile import VectorFile
+
+    vectors = VectorFile(folder / "vectors.npy")
     faiss.omp_set_num_threads(1)
     index = faiss.read_index(str(folder / "faiss.index"))
     index.hnsw.efSearch = EXPANSION_SEARCH
     scale = np.float32(np.load(folder / "faiss.npy"))
-    return lambda query: index.search(np.rint(query[np.newaxis] * scale), NEIGHBOURS)[1][0]
+
+    def search(query: NDArray[np.float32]) -> NDArray[np.int64]:
+        rows = np.sort(index.search(np.rint(query[np.newaxis] * scale), FETCHED_LEAST)[1][0])
+        return rows[best(np.vecdot(vectors.at(rows), query), NEIGHBOURS)]
+
+    return search
 
 
 OPENERS: dict[str, Callable[[Path], Search]] = {
