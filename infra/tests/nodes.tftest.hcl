@@ -6,6 +6,7 @@ mock_provider "aws" {
 
 variables {
   github_repository              = "owner/vibe-search"
+  github_repository_ids          = { owner = 583231, repository = 1296269123 }
   client_cidrs                   = ["203.0.113.7/32"]
   alarm_email                    = "owner@example.org"
   k3s_sha256                     = { amd64 = "1111111111111111111111111111111111111111111111111111111111111111", arm64 = "2222222222222222222222222222222222222222222222222222222222222222" }
