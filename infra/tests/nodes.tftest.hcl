@@ -54,6 +54,11 @@ run "defaults" {
     error_message = "Too few spot pools: six types in three zones were expected."
   }
 
+  assert {
+    condition     = aws_autoscaling_lifecycle_hook.drain.lifecycle_transition == "autoscaling:EC2_INSTANCE_TERMINATING" && aws_autoscaling_lifecycle_hook.drain.heartbeat_timeout >= 120 && aws_autoscaling_lifecycle_hook.drain.default_result == "CONTINUE"
+    error_message = "Agents that the group ends are not given time to be drained."
+  }
+
   # server is replaced one at a time
   assert {
     condition     = aws_autoscaling_group.server.min_size == 1 && aws_autoscaling_group.server.max_size == 1
