@@ -3,11 +3,12 @@ folders, jobs, units, programs."""
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
-from tests.manifests import ARGOCD, K8S, PROD, Manifest, one, render, text
+from tests.manifests import ARGOCD, PROD, Manifest, one, render, text
 from tests.processes import REPOSITORY
 
 DOCUMENTS = (
@@ -89,19 +90,19 @@ def _namespace(manifest: Manifest) -> str:
     return str(manifest["metadata"]["namespace"])
 
 
+def test_what_is_patched_by_hand_is_not_gits() -> None:
+    """Otherwise ArgoCD would heal it."""
+    for kind, name, patch in re.findall(r"patch (\w+) (\S+) -p '(.*)'", typed(WALK)):
+        [found] = [each for each in render(PROD) if each["kind"].lower() == kind]
+        assert found["metadata"]["name"] == name
+        assert not json.loads(patch)["spec"].keys() & found["spec"].keys()
+
+
 def test_units_whose_log_is_read_exist() -> None:
     roles = text("infra/nodes.tf").split("units = {")[1].split("}\n")[0]
     for line in re.findall(r"journalctl (.*)$", typed(WALK), re.M):
         for unit in re.findall(r"-u (\S+)", line):
             assert f'"{unit}.service"' in roles
-
-
-def test_what_is_taken_out_is_a_line_of_prod() -> None:
-    [line] = re.findall(
-        r"`(\.\./\.\./\S+)` out of `k8s/overlays/prod/kustomization.yaml`",
-        " ".join(text(WALK).split()),
-    )
-    assert f"  - {line}\n" in (K8S / PROD / "kustomization.yaml").read_text()
 
 
 def test_ports_and_address_are_the_services() -> None:
