@@ -12,7 +12,7 @@ locals {
 
   # What GitHub's tokens say they are for. Of a repository that was made, renamed or transferred
   # since July 2026 it is names with numbers, which nobody can take over with the name; of an older
-  # one, names alone. https://github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens
+  # one, names alone. https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
   build_repositories = [
     var.github_repository,
     format("%s@%d/%s@%d", split("/", var.github_repository)[0], var.github_repository_ids.owner, split("/", var.github_repository)[1], var.github_repository_ids.repository),
