@@ -90,6 +90,13 @@ def _namespace(manifest: Manifest) -> str:
     return str(manifest["metadata"]["namespace"])
 
 
+def test_programs_on_the_server_are_called_where_they_are() -> None:
+    """Amazon Linux' sudo does not look into /usr/local/bin."""
+    called = re.findall(r"sudo (\S+)", typed(WALK) + typed("infra/README.md"))
+    assert set(called) == {"/usr/local/bin/kubectl", "journalctl"}
+    assert '"$root/usr/local/bin/kubectl"' in text("infra/user_data/install.sh")
+
+
 def test_what_is_patched_by_hand_is_not_gits() -> None:
     """Otherwise ArgoCD would heal it."""
     for kind, name, patch in re.findall(r"patch (\w+) (\S+) -p '(.*)'", typed(WALK)):
