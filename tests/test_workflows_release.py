@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.manifests import K8S, PLACEHOLDER, PROD, render_folder
+from tests.manifests import K8S, PLACEHOLDER, PROD, kubectl, render_folder
 from tests.processes import REPOSITORY
 from tests.workflows import Runner, script
 
@@ -86,8 +86,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def release(runner: Runner, folder: Path, **changes: str) -> subprocess.CompletedProcess[str]:
     """The job "deploy"; ends with the first step that fails."""
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed: it renders k8s/")
+    runner.program("kubectl", f'exec {kubectl()} "$@"\n')
     for step in ("Write the digests", "Refuse what must not be deployed", "Commit and push"):
         done = runner.run(script("release", "deploy", step), folder, **(VARIABLES | changes))
         if done.returncode != 0:
