@@ -85,7 +85,7 @@ image:  ## The image, by docker or buildah. BUNDLE=folder-in-here or s3://…, e
 	  $(if $(filter s3://%,$(BUNDLE)),$(IMAGE_S3)) .
 
 image-test: $(VENV)/.test $(VENV)/.moto $(VENV)/.emulator  ## The image built, run as server and as Lambda, and compared.
-	$(PY) -m pytest -m image tests/test_image.py tests/test_image_kube.py tests/test_arm64.py
+	$(PY) -m pytest -m image tests/test_image.py tests/test_image_kube.py tests/test_image_job.py tests/test_arm64.py
 
 check: $(VENV)/.test  ## What CI runs before the tests: ruff and mypy.
 	$(PY) -m ruff check .

@@ -88,7 +88,7 @@ resource "aws_autoscaling_group" "agents" {
     }
   }
 
-  # A changed template (a new k3s) rolls through. The kubelet gives pods their time at shutdown.
+  # A changed template (a new k3s) rolls through: first the new machine, then the old one drained.
   instance_refresh {
     strategy = "Rolling"
 
@@ -114,4 +114,16 @@ resource "aws_autoscaling_group" "agents" {
     aws_route_table_association.public,
     aws_vpc_security_group_egress_rule.tls,
   ]
+}
+
+# Machines that the group ends by itself (a new template, zones that are evened out, a replacement
+# that came ahead of a reclaim) wait until they are drained: the handler sees in the instance's
+# metadata that they are to go. It cannot say when it is done, so they always wait as long as a
+# spot notice lasts. A machine that EC2 reclaims goes after its 120 seconds whatever this says.
+resource "aws_autoscaling_lifecycle_hook" "drain" {
+  name                   = "drain"
+  autoscaling_group_name = aws_autoscaling_group.agents.name
+  lifecycle_transition   = "autoscaling:EC2_INSTANCE_TERMINATING"
+  heartbeat_timeout      = 120
+  default_result         = "CONTINUE"
 }

@@ -9,6 +9,14 @@ resource "aws_iam_openid_connect_provider" "github" {
 
 locals {
   github_oidc_provider_arn = var.github_oidc_provider_arn != null ? var.github_oidc_provider_arn : aws_iam_openid_connect_provider.github[0].arn
+
+  # What GitHub's tokens say they are for. Of a repository that was made, renamed or transferred
+  # since July 2026 it is names with numbers, which nobody can take over with the name; of an older
+  # one, names alone. https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
+  build_repositories = [
+    var.github_repository,
+    format("%s@%d/%s@%d", split("/", var.github_repository)[0], var.github_repository_ids.owner, split("/", var.github_repository)[1], var.github_repository_ids.repository),
+  ]
 }
 
 resource "aws_iam_role" "build" {
@@ -26,7 +34,7 @@ resource "aws_iam_role" "build" {
           "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
           # Exactly this branch: no pull request, no tag, no fork. A job with an "environment:"
           # has another subject and is refused.
-          "token.actions.githubusercontent.com:sub" = "repo:${var.github_repository}:ref:refs/heads/${var.git_branch}"
+          "token.actions.githubusercontent.com:sub" = [for repository in local.build_repositories : "repo:${repository}:ref:refs/heads/${var.git_branch}"]
         }
       }
     }]

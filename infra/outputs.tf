@@ -68,7 +68,7 @@ output "build_role_arn" {
 }
 
 output "server_shell" {
-  description = "A shell on the server (Session Manager); then: sudo k3s kubectl get nodes."
+  description = "A shell on the server (Session Manager); then: sudo /usr/local/bin/kubectl get nodes."
   value       = "aws ssm start-session --region ${var.region} --target $(aws ec2 describe-instances --region ${var.region} --filters Name=tag:Name,Values=${var.name}-server Name=instance-state-name,Values=running --query 'Reservations[].Instances[].InstanceId' --output text)"
 }
 

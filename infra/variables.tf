@@ -10,6 +10,16 @@ variable "github_repository" {
   }
 }
 
+variable "github_repository_ids" {
+  description = "GitHub's numbers of the repository and of its owner. README.md has the command."
+  type        = object({ owner = number, repository = number })
+
+  validation {
+    condition     = alltrue([for id in values(var.github_repository_ids) : id >= 1 && floor(id) == id])
+    error_message = "github_repository_ids: expected the owner's and the repository's number, such as { owner = 583231, repository = 1296269 }."
+  }
+}
+
 variable "client_cidrs" {
   description = "IPv4 ranges that may reach the API on NodePort 30080."
   type        = list(string)

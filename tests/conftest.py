@@ -114,6 +114,15 @@ def image_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def jobs_image(engine: Engine) -> str:
+    """The image of the cluster's Jobs."""
+    with context_with({}) as context:
+        done = engine.build(f"{TAG}-embed", context, target="embed")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return f"{TAG}-embed"
+
+
+@pytest.fixture(scope="session")
 def image(engine: Engine, image_bundle: Path) -> str:
     """The image with a bundle from the build's context."""
     with context_with({"my-bundle": image_bundle}) as context:

@@ -142,6 +142,7 @@ NODE_TERMINATION_HANDLER_VALUES = exactly(
             "enableRebalanceMonitoring",
             "enableRebalanceDraining",
             "enableScheduledEventDraining",
+            "enableASGLifecycleDraining",
             "deleteLocalData",
             "ignoreDaemonSets",
             "useHostNetwork",

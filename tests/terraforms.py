@@ -98,6 +98,7 @@ def variables(**changes: Any) -> dict[str, Any]:
     """What must be given, made up."""
     return {
         "github_repository": "owner/vibe-search",
+        "github_repository_ids": {"owner": 583231, "repository": 1296269123},
         "client_cidrs": ["203.0.113.7/32"],
         "alarm_email": "owner@example.org",
         "k3s_sha256": {"amd64": "1" * 64},

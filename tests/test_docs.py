@@ -16,7 +16,10 @@ from handler.settings import SETTINGS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCS = [ROOT / "README.md", ROOT / "embed/sample/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = [
+    *(ROOT / folder / "README.md" for folder in (".", "embed/sample", "infra", "k8s")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 COMMANDS = (
     *("import", "push", "pull", "list", "rollback"),
@@ -77,7 +80,7 @@ def test_documented_limits_are_the_limits() -> None:
     assert f"up to {MAX_SEEDS} whose" in README
 
 
-@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):

@@ -210,15 +210,12 @@ def test_a_bundle_that_is_not_there_is_one_line(engine: Engine, image: str) -> N
     assert "Traceback" not in said
 
 
-def test_the_jobs_image_embeds(engine: Engine) -> None:
-    with context_with({}) as context:
-        done = engine.build(f"{TAG}-embed", context, target="embed")
-    assert done.returncode == 0, done.stderr[-3000:]
-    shown = engine.run("run", "--rm", "--network", "host", "--read-only", f"{TAG}-embed", "--help")
+def test_the_jobs_image_embeds(engine: Engine, jobs_image: str) -> None:
+    shown = engine.run("run", "--rm", "--network", "host", "--read-only", jobs_image, "--help")
     assert "MUSIC" in shown.stdout
     code = "import embed.pipeline, embed.store.s3, onnxruntime, soundfile, av; print('whole')"
     shown = engine.run("run", "--rm", "--network", "host", "--read-only",
-                       "--entrypoint=python", f"{TAG}-embed", "-c", code)  # fmt: skip
+                       "--entrypoint=python", jobs_image, "-c", code)  # fmt: skip
     assert shown.stdout.strip() == "whole"
 
 

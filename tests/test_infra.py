@@ -44,6 +44,12 @@ FAULTS = [
         "Agents are not all spot, or not price-capacity-optimized.",
     ),
     (
+        "agents.tf",
+        "heartbeat_timeout      = 120",
+        "heartbeat_timeout      = 30",
+        "Agents that the group ends are not given time to be drained.",
+    ),
+    (
         "server.tf",
         'suspended_processes = ["AZRebalance"]',
         "suspended_processes = []",

@@ -148,6 +148,7 @@ def test_defaults_are_the_safe_ones() -> None:
     # Neither who may come in nor a checksum can be known here: they have to be given.
     assert VARIABLES.keys() - defaults.keys() == {
         "github_repository",
+        "github_repository_ids",
         "client_cidrs",
         "alarm_email",
         "k3s_sha256",

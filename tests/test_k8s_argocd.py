@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import jsonschema
@@ -121,9 +122,17 @@ def test_a_notice_and_a_recommendation_drain_the_node() -> None:
     values = handler_values()
     assert values["enableSpotInterruptionDraining"] is True
     assert (values["enableRebalanceMonitoring"], values["enableRebalanceDraining"]) == (True, True)
+    assert values["enableASGLifecycleDraining"] is True
     # Without it nothing is drained: every pod has an emptyDir.
     assert values["deleteLocalData"] is True
     assert (values["podTerminationGracePeriod"], values["nodeTerminationGracePeriod"]) == (-1, 120)
+
+
+def test_a_machine_that_its_group_ends_waits_for_its_drain() -> None:
+    hook = text("infra/agents.tf").split('"aws_autoscaling_lifecycle_hook"')[1]
+    assert "EC2_INSTANCE_TERMINATING" in hook
+    waits_s = int(re.findall(r"heartbeat_timeout\s*= (\d+)", hook)[0])
+    assert waits_s >= handler_values()["nodeTerminationGracePeriod"]
 
 
 def test_the_handler_runs_where_spot_is_and_stays_there() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.manifests import K8S, PLACEHOLDER, PROD, render_folder
+from tests.manifests import K8S, PLACEHOLDER, PROD, kubectl, render_folder
 from tests.processes import REPOSITORY
 from tests.workflows import Runner, script
 
@@ -43,7 +44,8 @@ with open("kustomization.yaml", "w") as file:
 
 AWS = """
 case "$1 $2" in
-  "s3 cp") echo "$VERSION" ;;
+  "s3 cp") [ -n "$VERSION" ] && echo "$VERSION" ;;
+  "ecr get-login-password") echo password ;;
   "ecr batch-get-image") echo "$*" >> "$RUNNER_TEMP/asked"; echo "$THERE" ;;
   *) exit 1 ;;
 esac
@@ -84,8 +86,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def release(runner: Runner, folder: Path, **changes: str) -> subprocess.CompletedProcess[str]:
     """The job "deploy"; ends with the first step that fails."""
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed: it renders k8s/")
+    runner.program("kubectl", f'exec {kubectl()} "$@"\n')
     for step in ("Write the digests", "Refuse what must not be deployed", "Commit and push"):
         done = runner.run(script("release", "deploy", step), folder, **(VARIABLES | changes))
         if done.returncode != 0:
@@ -193,6 +194,49 @@ def test_the_tag_names_what_the_image_is_made_of(
     bundle = f"--build-arg=BUNDLE={VARIABLES['BUNDLES']}/versions/{VERSION}"
     assert (bundle in arguments) == (target == "serve")
     assert "--repository-name vibe-search " in (runner.temp / "asked").read_text()
+
+
+def test_an_empty_store_is_named(runner: Runner) -> None:
+    done = runner.run(
+        script("release", "image", "What it is made of, and whether it is there"),
+        REPOSITORY,
+        **(VARIABLES | {"TARGET": "serve", "VERSION": ""}),
+        BASE="docker.io/library/python:3.11-slim",
+    )
+    assert done.returncode == 1
+    assert f"::error::{VARIABLES['BUNDLES']} has no latest bundle" in done.stdout
+
+
+# As buildx leaves it: an image for each architecture, and what is attested of them.
+ARCHITECTURES = {SERVE: "linux/amd64", EMBED: "linux/arm64", "sha256:c": "unknown/unknown"}
+INDEX = [
+    {"digest": digest, "platform": dict(zip(("os", "architecture"), each.split("/"), strict=True))}
+    for digest, each in ARCHITECTURES.items()
+]
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["pushed", "there already"])
+def test_every_run_says_what_lambda_takes(is_new: bool, runner: Runner, tmp_path: Path) -> None:
+    if shutil.which("jq") is None:
+        pytest.skip("jq is not installed: it reads what buildx says")
+    index = tmp_path / "index.json"
+    index.write_text(json.dumps({"manifests": INDEX}))
+    runner.program("docker", f'case "$1" in login) cat > "$0.login" ;; *) cat {index} ;; esac\n')
+    done = runner.run(
+        script("release", "image", "Say which"),
+        tmp_path,
+        **VARIABLES,
+        TARGET="serve",
+        FOUND="" if is_new else SERVE,
+        PUSHED=SERVE if is_new else "",
+    )
+    assert done.returncode == 0, done.stderr
+    assert runner.outputs() == {"serve": SERVE, "new_serve": SERVE if is_new else ""}
+    assert runner.summary.read_text().splitlines() == [
+        f"* serve: `{VARIABLES['REPOSITORY']}@{SERVE}`",
+        f"* serve for amd64: `{SERVE}`",
+        f"* serve for arm64: `{EMBED}`",
+    ]
 
 
 def test_without_a_store_there_is_no_release(runner: Runner) -> None:

@@ -59,6 +59,7 @@ class Runner:
     def __init__(self, root: Path) -> None:
         self.bin, self.temp = root / "bin", root / "temp"
         self.output = root / "output"
+        self.summary = root / "summary"
         for folder in (self.bin, self.temp):
             folder.mkdir(parents=True)
         self.environment = {
@@ -67,6 +68,7 @@ class Runner:
             "GIT_CONFIG_NOSYSTEM": "1",
             "RUNNER_TEMP": str(self.temp),
             "GITHUB_OUTPUT": str(self.output),
+            "GITHUB_STEP_SUMMARY": str(self.summary),
             "GITHUB_SERVER_URL": "https://github.com",
             "GITHUB_REPOSITORY": "owner/vibe-search",
             "GITHUB_SHA": "c0ffee" * 6 + "c0ff",

@@ -6,6 +6,7 @@ mock_provider "aws" {
 
 variables {
   github_repository              = "owner/vibe-search"
+  github_repository_ids          = { owner = 583231, repository = 1296269123 }
   client_cidrs                   = ["203.0.113.7/32"]
   alarm_email                    = "owner@example.org"
   k3s_sha256                     = { amd64 = "1111111111111111111111111111111111111111111111111111111111111111", arm64 = "2222222222222222222222222222222222222222222222222222222222222222" }
@@ -89,7 +90,10 @@ run "defaults" {
     condition = jsondecode(aws_iam_role.build.assume_role_policy).Statement[0].Condition == {
       StringEquals = {
         "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
-        "token.actions.githubusercontent.com:sub" = "repo:owner/vibe-search:ref:refs/heads/main"
+        "token.actions.githubusercontent.com:sub" = [
+          "repo:owner/vibe-search:ref:refs/heads/main",
+          "repo:owner@583231/vibe-search@1296269123:ref:refs/heads/main",
+        ]
       }
     }
     error_message = "Others than this repository's branch can take the build's role."

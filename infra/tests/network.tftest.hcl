@@ -6,6 +6,7 @@ mock_provider "aws" {
 
 variables {
   github_repository              = "owner/vibe-search"
+  github_repository_ids          = { owner = 583231, repository = 1296269123 }
   client_cidrs                   = ["203.0.113.7/32"]
   alarm_email                    = "owner@example.org"
   k3s_sha256                     = { amd64 = "1111111111111111111111111111111111111111111111111111111111111111", arm64 = "2222222222222222222222222222222222222222222222222222222222222222" }
@@ -67,6 +68,7 @@ run "refused" {
     lambda_image_digest            = "latest"
     agent_instance_types           = ["c6a.large"]
     github_repository              = "owner/*"
+    github_repository_ids          = { owner = 0, repository = 1 }
     git_branch                     = "*"
     git_url                        = "ssh://git@example.org/x.git"
     lambda_environment             = { PYTHONPATH = "/tmp" }
@@ -75,8 +77,8 @@ run "refused" {
 
   expect_failures = [
     var.api_cidrs, var.client_cidrs, var.vpc_cidr, var.k3s_sha256, var.ecr_credential_provider_sha256,
-    var.lambda_image_digest, var.agent_instance_types, var.github_repository, var.git_branch,
-    var.git_url, var.lambda_environment, var.argocd_chart_version,
+    var.lambda_image_digest, var.agent_instance_types, var.github_repository,
+    var.github_repository_ids, var.git_branch, var.git_url, var.lambda_environment, var.argocd_chart_version,
   ]
 }
 

@@ -6,6 +6,7 @@ mock_provider "aws" {
 
 variables {
   github_repository              = "owner/vibe-search"
+  github_repository_ids          = { owner = 583231, repository = 1296269123 }
   client_cidrs                   = ["203.0.113.7/32"]
   alarm_email                    = "owner@example.org"
   k3s_sha256                     = { amd64 = "1111111111111111111111111111111111111111111111111111111111111111", arm64 = "2222222222222222222222222222222222222222222222222222222222222222" }
@@ -51,6 +52,11 @@ run "defaults" {
   assert {
     condition     = length(aws_autoscaling_group.agents.mixed_instances_policy[0].launch_template[0].override) >= 6 && length(aws_autoscaling_group.agents.vpc_zone_identifier) == 3
     error_message = "Too few spot pools: six types in three zones were expected."
+  }
+
+  assert {
+    condition     = aws_autoscaling_lifecycle_hook.drain.lifecycle_transition == "autoscaling:EC2_INSTANCE_TERMINATING" && aws_autoscaling_lifecycle_hook.drain.heartbeat_timeout >= 120 && aws_autoscaling_lifecycle_hook.drain.default_result == "CONTINUE"
+    error_message = "Agents that the group ends are not given time to be drained."
   }
 
   # server is replaced one at a time
