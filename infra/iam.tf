@@ -173,6 +173,30 @@ resource "aws_iam_role_policy" "agent" {
   })
 }
 
+# Milvus' pod has the agents' role, as the embed Job has. It lists by "ListData" above.
+resource "aws_iam_role_policy" "milvus" {
+  count = var.milvus ? 1 : 0
+
+  name = "milvus"
+  role = aws_iam_role.agent.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      # With delete: it compacts what it wrote, and drops versions. Bundles it cannot touch.
+      Sid    = "KeepSegments"
+      Effect = "Allow"
+      Action = [
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:DeleteObject",
+        "s3:AbortMultipartUpload",
+        "s3:ListMultipartUploadParts",
+      ]
+      Resource = "${aws_s3_bucket.this["data"].arn}/milvus/*"
+    }]
+  })
+}
+
 resource "aws_iam_instance_profile" "agent" {
   name = "${var.name}-agent"
   role = aws_iam_role.agent.name

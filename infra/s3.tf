@@ -1,5 +1,5 @@
 # Two buckets, so that no role that reads bundles can read the cluster's snapshots (they hold its
-# secrets): "data" for bundles/ and music/, "snapshots" for etcd.
+# secrets): "data" for bundles/, music/ and, if wanted, milvus/; "snapshots" for etcd.
 
 locals {
   buckets = {
@@ -132,6 +132,24 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
       abort_incomplete_multipart_upload {
         days_after_initiation = 1
+      }
+    }
+  }
+
+  # Milvus rewrites its segments all the time, and all that is in them is in a bundle, too.
+  dynamic "rule" {
+    for_each = each.key == "data" && var.milvus ? [1] : []
+
+    content {
+      id     = "forget-old-segments"
+      status = "Enabled"
+
+      filter {
+        prefix = "milvus/"
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = rule.value
       }
     }
   }

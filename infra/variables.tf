@@ -235,6 +235,12 @@ variable "snapshot_minutes" {
   }
 }
 
+variable "milvus" {
+  description = "Whether Milvus runs on the agents (k8s/milvus), and keeps its data below milvus/ in the data bucket: the agents' role may then write and delete there."
+  type        = bool
+  default     = false
+}
+
 # --- GitOps -----------------------------------------------------------------------------------
 
 variable "argocd_chart_version" {

@@ -31,8 +31,8 @@ def new_name() -> str:
     return f"songs_{os.getpid()}_{next(_names)}"
 
 
-def client(uri: str, name: str, timeout_s: float = 20) -> Milvus:
-    return Milvus(parse_address(uri, name), timeout_s=timeout_s)
+def client(uri: str, name: str, timeout_s: float = 20, token: str = "") -> Milvus:
+    return Milvus(parse_address(uri, name), token, timeout_s)
 
 
 def is_up(milvus: Milvus) -> bool:
@@ -65,46 +65,70 @@ def lite(folder: Path) -> Iterator[Upstream]:
         process.communicate()
 
 
+class Standalone:
+    """The real server, with its data in ``folder``; ``socket`` leads to it.
+
+    It listens on every address, and on eleven ports, so it gets a network of its own, in which
+    there is loopback alone. ``options`` are more of its own.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.socket = folder / "socket"
+        self._folder = folder
+        self._options = " ".join(options)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, token: str = "") -> None:
+        """Start it, over the data that it left if it ran before, and wait until it answers."""
+        server = Path(sys.prefix) / "milvus/bin/milvus-server"
+        if not server.exists():
+            pytest.skip(f"the Milvus server is not installed ({server}): make .venv/.milvus")
+        if shutil.which("unshare") is None or _run("unshare", "-n", "true"):
+            pytest.skip("unshare -n is not allowed here: Milvus listens on every address")
+        script = (
+            "ip link set lo up || exit 9\n"
+            f'"{sys.executable}" -m tests.relay "{self.socket}" {_PORT} &\n'
+            f'exec "{server}" --debug --data "{self._folder}/server" --proxy-port {_PORT} '
+            f"{self._options}\n"
+        )
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["unshare", "-n", "sh", "-c", script],
+                cwd=REPOSITORY,
+                env={**ENVIRONMENT, "HOME": str(self._folder)},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        _wait_for(self.socket, self._process, token)
+
+    def kill(self) -> None:
+        """As by kill -9; its data stay."""
+        process, self._process = self._process, None
+        if process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
 @contextmanager
 def standalone(folder: Path) -> Iterator[Upstream]:
-    """A Unix socket that leads to the real server. It listens on every address, and on eleven
-    ports, so it gets a network of its own, in which there is loopback alone."""
-    server = Path(sys.prefix) / "milvus/bin/milvus-server"
-    if not server.exists():
-        pytest.skip(f"the Milvus server is not installed ({server}): make .venv/.milvus")
-    if shutil.which("unshare") is None or _run("unshare", "-n", "true"):
-        pytest.skip("unshare -n is not allowed here: the Milvus server listens on every address")
-    socket = folder / "socket"
-    script = (
-        "ip link set lo up || exit 9\n"
-        f'"{sys.executable}" -m tests.relay "{socket}" {_PORT} &\n'
-        f'exec "{server}" --debug --data "{folder}/server" --proxy-port {_PORT}\n'
-    )
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            ["unshare", "-n", "sh", "-c", script],
-            cwd=REPOSITORY,
-            env={**ENVIRONMENT, "HOME": str(folder)},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    """A Unix socket that leads to the real server."""
+    server = Standalone(folder)
     try:
-        _wait_for(socket, process)
-        yield socket
+        server.start()
+        yield server.socket
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        server.kill()
 
 
-def _wait_for(socket: Path, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(socket: Path, process: subprocess.Popen[bytes], token: str) -> None:
     until = time.monotonic() + _PATIENCE_S
     while time.monotonic() < until:
         assert process.poll() is None, f"{process.args} ended with {process.returncode}"
         if socket.exists():
             with Relay(socket) as relay:
-                milvus = client(relay.url, "vibe", timeout_s=5)
+                milvus = client(relay.url, "vibe", timeout_s=5, token=token)
                 try:
                     if is_up(milvus):
                         return

@@ -82,16 +82,29 @@ def test_shards_are_enough_for_another_bundle(scenes):
     assert scenes["again"]["failures"] == {CRASHES: "prepared again"}
 
 
-def test_from_a_bucket_to_a_bucket(album, model_bundle, tmp_path):
-    found = alone("-m", "tests.ray_bucket", album, model_bundle, tmp_path / "bundle")
-    assert found["codes"] == [0, 0], found["told"]
-    assert "4 embedded" in found["told"]
-    (shard,) = [key for key in found["keys"] if key.startswith("bundles/shards/")]
-    assert shard.endswith(".parquet")
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory, album, model_bundle) -> tuple[Path, dict[str, Any]]:
+    """An album from a bucket to a bucket, and again when only its shards are left there."""
+    folder = tmp_path_factory.mktemp("bucket")
     options = Options(str(model_bundle), workers=1)
-    embed_folder(album, tmp_path / "local", options, tell=lambda _: None)
+    embed_folder(album, folder / "local", options, tell=lambda _: None)
+    return folder, alone("-m", "tests.ray_bucket", album, model_bundle, folder / "first")
+
+
+@pytest.mark.parametrize("run", ["first", "again"])
+def test_from_a_bucket_to_a_bucket(bucket, run):
+    folder, found = bucket
+    assert found[run]["codes"] == [0, 0], found[run]["told"]
+    assert "4 embedded" in found[run]["told"]
     for name in BUNDLE:
-        assert (tmp_path / "bundle" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
+        assert (folder / run / name).read_bytes() == (folder / "local" / name).read_bytes()
+
+
+def test_shards_in_a_bucket_are_found_again_and_not_written_anew(bucket):
+    _, found = bucket
+    (shard,) = found["shards"]
+    assert shard.endswith(".parquet")
+    assert found["stayed"]
 
 
 def test_without_ray_one_line_says_what_to_install(album, tmp_path):

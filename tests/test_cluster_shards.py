@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Never
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embed.cluster.actor import Done
+from embed.cluster.actor import Done, Embedder, Task, chunk_row, done_of
 from embed.cluster.chunks import Chunk, chunks
 from embed.cluster.engine import embed_chunks
 from embed.cluster.shards import Embedded, Shards
 from embed.errors import StoreError, VibeError
+from embed.prepare import Work
 from embed.scan import SongFile
+from embed.spec import Spec
 from embed.state import FileFacts
 from embed.store.local import LocalObjects
 
@@ -146,6 +150,24 @@ def test_a_store_that_fails_ends_the_run(shards):
 
     with pytest.raises(VibeError, match="no such bucket"):
         list(embed_chunks(some_chunks(2), shards, set(), run))
+
+
+def broken(*_: object) -> Never:
+    raise RuntimeError("no kernel for this processor")
+
+
+@pytest.mark.parametrize("part", ["model", "encoder"])
+def test_what_nobody_foresaw_on_a_machine_is_said(tmp_path, monkeypatch, part):
+    """Ray would drop the chunk, and all that a run knew of it were that it never came back."""
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "__file__", getattr(main, "__file__", ""), raising=False)
+    spec = Spec("0" * 64)
+    task = Task(tmp_path, spec, Work(spec.front_end, 1), 1, model=bytes)
+    actor = Embedder(dataclasses.replace(task, **{part: broken}))
+    (chunk,) = some_chunks(1)
+    with actor._folder:  # which ends with its process otherwise
+        done = done_of(actor(chunk_row(chunk)))
+    assert (done.name, done.error) == (chunk.name, "RuntimeError: no kernel for this processor")
 
 
 def test_a_whole_shard_is_not_asked_for_and_one_with_gaps_is(shards):

@@ -104,7 +104,7 @@ def test_infra_leads_here_and_this_to_prod() -> None:
 def test_the_project_allows_what_prod_is_and_no_more() -> None:
     rendered = {(each["apiVersion"].rpartition("/")[0], each["kind"]) for each in render(PROD)}
     allowed = {(each["group"], each["kind"]) for each in project()["namespaceResourceWhitelist"]}
-    assert allowed == rendered
+    assert allowed == rendered | {("batch", "Job")}  # of milvus/client, where an overlay has it
     # Made by CreateNamespace.
     assert project()["clusterResourceWhitelist"] == [{"group": "", "kind": "Namespace"}]
     assert project()["destinations"] == [application()["destination"]]

@@ -1,4 +1,5 @@
-"""The API that searches in Milvus: the same answers, and what it says when Milvus is down."""
+"""The API that searches in Milvus: the same answers, and what it says when Milvus is down; on
+both servers."""
 
 from __future__ import annotations
 
@@ -37,9 +38,11 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return named_bundle(tmp_path_factory.mktemp("named") / "bundle")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
-    with milvus.lite(tmp_path_factory.mktemp("milvus")) as found:
+@pytest.fixture(scope="module", params=milvus.SERVERS)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Upstream]:
+    with milvus.SERVERS[request.param](tmp_path_factory.mktemp("milvus")) as found:
         yield found
 
 
@@ -191,14 +194,20 @@ def test_half_loaded_it_is_not_served_until_it_is_whole(relay: Relay, tmp_path: 
         assert ask(app).status == 200
 
 
-def test_a_version_that_is_dropped_is_told_of(relay: Relay, bundle: Path) -> None:
+def test_a_version_that_is_lost_is_told_of_and_served_once_it_is_published_anew(
+    relay: Relay, bundle: Path
+) -> None:
     name = load(relay, bundle)
     app, index = opened(relay, bundle, name)
     with closing(index):
         assert is_ready(app)
+        before = ask(app)
         there = milvus.client(relay.url, name)
         Versions(there).drop(open_bundle(bundle).manifest.version)
         assert "it has no version, the bundle's is" in call(app, "GET", "/readyz").json["error"]
+        publish(there, open_bundle(bundle))
+        assert eventually(lambda: is_ready(app))
+        assert ask(app).body == before.body
 
 
 def asked_of(bundle: Path, there: str) -> bytes:

@@ -239,6 +239,28 @@ def test_every_run_says_what_lambda_takes(is_new: bool, runner: Runner, tmp_path
     ]
 
 
+@pytest.mark.parametrize("target", ["serve", "embed"])
+def test_an_image_that_can_search_in_milvus_has_a_tag_of_its_own(
+    target: str, runner: Runner
+) -> None:
+    tags = []
+    for wanted in ("", "1"):
+        done = runner.run(
+            script("release", "image", "What it is made of, and whether it is there"),
+            REPOSITORY,
+            **(VARIABLES | {"TARGET": target, "VERSION": VERSION, "THERE": "None"}),
+            BASE="docker.io/library/python:3.11-slim",
+            AWS_REGION="us-east-1",
+            MILVUS=wanted,
+        )
+        assert done.returncode == 0, done.stderr
+        tags.append(runner.outputs()["tag"])
+        arguments = (runner.temp / "arguments").read_text().splitlines()
+        assert ("--build-arg=MILVUS=1" in arguments) == (target == "serve" and wanted == "1")
+    without, with_milvus = tags
+    assert with_milvus == without + ("-milvus" if target == "serve" else "")
+
+
 def test_without_a_store_there_is_no_release(runner: Runner) -> None:
     done = runner.run(
         script("release", "image", "What it is made of, and whether it is there"),

@@ -70,8 +70,8 @@ class Embedder:
         self._error: str | None = None
         try:
             self._begin(task)
-        except (VibeError, OSError) as error:  # what __init__ raises, Ray tries again and again
-            self._error = str(error)
+        except Exception as error:  # noqa: BLE001 - what __init__ raises, Ray tries again and again
+            self._error = _told(error)
 
     def _begin(self, task: Task) -> None:
         path = Path(self._folder.name) / "audio.onnx"
@@ -87,8 +87,8 @@ class Embedder:
         chunk: Chunk = pickle.loads(row["chunk"])  # noqa: S301 - by Ray, from our own process
         try:
             done = self._embed(chunk)
-        except (VibeError, OSError) as error:  # the store's, the model's, a full disk's
-            done = Done(chunk.name, {}, {}, str(error))
+        except Exception as error:  # noqa: BLE001 - Ray drops the chunk then, and the reason too
+            done = Done(chunk.name, {}, {}, _told(error))
         return {"done": pickle.dumps(done)}
 
     def _embed(self, chunk: Chunk) -> Done:
@@ -125,6 +125,13 @@ def done_of(row: Mapping[str, Any]) -> Done:
     """What an Embedder answered."""
     done: Done = pickle.loads(row["done"])  # noqa: S301 - by Ray, from our own process
     return done
+
+
+def _told(error: Exception) -> str:
+    """The store's, the model's, a full disk's, or what nobody foresaw: then with its kind."""
+    if isinstance(error, VibeError | OSError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def _row(outcome: Outcome, embedding: Any) -> Embedded:  # noqa: ANN401

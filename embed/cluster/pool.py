@@ -22,6 +22,8 @@ from embed.cluster.chunks import Chunk
 from embed.cores import available_cores
 from embed.errors import VibeError
 
+_log: Final = logging.getLogger(__name__)
+
 _MOST_CPUS: Final = 8
 """Of one actor: a larger machine gets several, so that each stays fed by its one event loop."""
 
@@ -103,10 +105,19 @@ def run_chunks(todo: Sequence[Chunk], task: Task) -> Iterator[Done]:
     try:
         for row in answers.iter_rows():
             yield done_of(row)
-    except (ActorDiedError, ActorUnavailableError):
-        return  # even before they could begin: what is left is given out again
+    except (ActorDiedError, ActorUnavailableError) as error:
+        # Even before they could begin: what is left is given out again. Lost machines, or
+        # machines without our code; who runs it must see which.
+        _log.warning("Ray: %s", _ends(str(error)))
+        return
     except RayError as error:
         raise VibeError(f"Ray: {' '.join(str(error).split())[:500]}") from error
+
+
+def _ends(message: str) -> str:
+    """The first and the last line, between which is the inside of Ray: what, and why."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()] or ["no reason given"]
+    return " … ".join(dict.fromkeys((lines[0][:300], lines[-1][:300])))
 
 
 class _Fetched:

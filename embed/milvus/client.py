@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from embed.errors import EngineError
 from embed.milvus.connection import Connection, told
 from embed.spec import EMBEDDING_SIZE
 
@@ -148,8 +149,10 @@ class Milvus(Connection):
     @told
     def unindexed(self, collection: str) -> tuple[int, bool]:
         """Rows that have no index yet, and whether the server is still at work on them. (Of
-        parts under 1,024 rows it makes none.)"""
+        parts under 1,024 rows it makes none.) Raises EngineError when it has given up, too."""
         found = self.connected.describe_index(collection, EMBEDDING, timeout=self.timeout_s)
+        if found.get("state") == "Failed":
+            raise EngineError(f"{self}: {collection}: the index could not be built; see its log")
         return int(found.get("pending_index_rows", 0)), found.get("state") != "Finished"
 
     @told

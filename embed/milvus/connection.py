@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
 _CHANNEL: Final = {
-    "grpc.initial_reconnect_backoff_ms": 500,
-    "grpc.min_reconnect_backoff_ms": 500,
+    "grpc.service_config": '{"methodConfig": [{"name": [{}], "waitForReady": true}]}',
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.min_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 3_000,
 }
-"""How long gRPC waits before it connects anew. Its own pauses grow to two minutes: so long would a
-server that is back be taken for one that is not."""
+"""gRPC tries to connect, with pauses that grow and vary, until a call's time is up. (Without
+``waitForReady`` pymilvus 3.0 gives up with the first connection that is refused.) Its own pauses
+grow to two minutes: so long would a server that is back be taken for one that is not."""
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -53,8 +55,8 @@ def told(
 class Connection:
     """The server at ``address``, connected to by the first call; safe to share between threads.
 
-    A call takes about ``timeout_s`` at most. Within that, pymilvus tries again with growing pauses
-    where the server is not there or too busy (``pymilvus.decorators.retry_on_rpc_failure``).
+    A call takes about ``timeout_s`` at most. Within that, gRPC tries again where the server is not
+    there, and pymilvus where it is too busy (``pymilvus.decorators.retry_on_rpc_failure``).
     """
 
     def __init__(self, address: Address, token: str = "", timeout_s: float = 10.0) -> None:
@@ -63,6 +65,8 @@ class Connection:
         self.timeout_s = timeout_s
         self._connecting = threading.Lock()
         self._client: MilvusClient | None = None
+        self._attempts = 0
+        self._failure: Exception | None = None
 
     def __str__(self) -> str:
         return f"Milvus at {self.address}"
@@ -78,10 +82,25 @@ class Connection:
     def connected(self) -> MilvusClient:
         """The client, connected."""
         if self._client is None:
+            attempts = self._attempts
             with self._connecting:
                 if self._client is None:
-                    self._client = self._connect()
+                    # Those who waited for an attempt share its end: one after the other, each with
+                    # an attempt of its own, the last of forty would wait forty times as long.
+                    if self._attempts != attempts and self._failure is not None:
+                        raise self._failure
+                    self._client = self._try_to_connect()
         return self._client
+
+    def _try_to_connect(self) -> MilvusClient:
+        self._failure = None
+        try:
+            return self._connect()
+        except Exception as error:
+            self._failure = error
+            raise
+        finally:
+            self._attempts += 1
 
     def _connect(self) -> MilvusClient:
         from pymilvus import MilvusClient  # noqa: PLC0415 - half a second, and optional

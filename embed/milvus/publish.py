@@ -31,6 +31,9 @@ BLOCK: Final = 2_000
 _PASSES: Final = 3
 _SETTLED_LOOKS: Final = 3
 
+_STUCK_S: Final = 3_600.0
+"""The largest part, half a million rows, takes one core some ten minutes."""
+
 
 class Done(NamedTuple):
     """What a publication did: rows written, the current version before, those dropped."""
@@ -122,13 +125,22 @@ def _pass(
     return written, is_sure
 
 
-def _wait_for_index(milvus: Milvus, collection: str, pause_s: float) -> None:
-    """Until every part has its index that gets one."""
-    looks, last = 0, -1
+def _wait_for_index(
+    milvus: Milvus, collection: str, pause_s: float, stuck_s: float = _STUCK_S
+) -> None:
+    """Until every part has its index that gets one. Raises EngineError when none comes."""
+    looks, last, moved = 0, -1, time.monotonic()
     while looks < _SETTLED_LOOKS:
         pending, is_at_work = milvus.unindexed(collection)
         if pending == 0 and not is_at_work:
             return
+        if pending != last:
+            moved = time.monotonic()
+        elif time.monotonic() - moved > stuck_s:
+            raise EngineError(
+                f"{milvus}: {collection}: {pending} rows without an index, and none more for "
+                f"{stuck_s:.0f} s; look at the server, then run it again"
+            )
         # Small parts stay without, so it need not become 0.
         looks = looks + 1 if pending == last and not is_at_work else 0
         last = pending

@@ -81,6 +81,10 @@ run "defaults" {
     error_message = "Agents may delete, or the build may write bundles."
   }
   assert {
+    condition     = length(aws_iam_role_policy.milvus) == 0 && length(aws_s3_bucket_lifecycle_configuration.this["data"].rule) == 1
+    error_message = "Agents have Milvus' rights although nobody wants Milvus."
+  }
+  assert {
     condition     = toset(flatten([for statement in jsondecode(aws_iam_role_policy.lambda.policy).Statement : statement.Action])) == toset(["logs:CreateLogStream", "logs:PutLogEvents"])
     error_message = "The function may do more than log."
   }
@@ -161,6 +165,29 @@ run "public_function" {
   assert {
     condition     = toset([for permission in values(aws_lambda_permission.public) : permission.action]) == toset(["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"]) && !strcontains(output.lambda_curl, "sigv4")
     error_message = "A public URL would answer 403."
+  }
+}
+
+run "milvus" {
+  variables {
+    milvus = true
+  }
+
+  assert {
+    condition     = alltrue([for statement in jsondecode(aws_iam_role_policy.milvus[0].policy).Statement : statement.Resource == "${aws_s3_bucket.this["data"].arn}/milvus/*" && statement.Effect == "Allow"])
+    error_message = "Milvus may touch more than its own prefix."
+  }
+  assert {
+    condition     = toset(flatten([for statement in jsondecode(aws_iam_role_policy.milvus[0].policy).Statement : statement.Action])) == toset(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"])
+    error_message = "Milvus can not do what it does, or more."
+  }
+  assert {
+    condition     = aws_iam_role_policy.milvus[0].role == aws_iam_role.agent.id && !strcontains(aws_iam_role_policy.agent.policy, "DeleteObject")
+    error_message = "The rights are not the agents', or reach bundles."
+  }
+  assert {
+    condition     = toset(flatten([for rule in aws_s3_bucket_lifecycle_configuration.this["data"].rule : [for expiration in rule.noncurrent_version_expiration : expiration.noncurrent_days if length([for filter in rule.filter : filter if filter.prefix == "milvus/"]) == 1]])) == toset([1]) && length(aws_s3_bucket_lifecycle_configuration.this["snapshots"].rule) == 2
+    error_message = "What Milvus overwrote stays for a month."
   }
 }
 

@@ -37,6 +37,9 @@ from tests.bench import stub_songs
 FIRST: Final = 10_000
 """Songs after which all that a run needs whatever its size is there: what comes on top, grows."""
 
+EVERY: Final = 100_000
+"""Songs between two looks at what it has become."""
+
 
 class Marks:
     """Seconds and the peak memory of this process, by stage."""
@@ -51,6 +54,8 @@ class Marks:
         self._saved += 1
         if self._saved == FIRST:
             self.mark("the first songs")
+        elif self._saved % EVERY == 0:
+            self.mark(f"{self._saved:,} songs")
 
     def mark(self, stage: str) -> None:
         now = time.perf_counter()
