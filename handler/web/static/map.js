@@ -1,10 +1,12 @@
 // The map of the catalogue: every song a point, those that sound alike together.
 
 import { isAbort, songMap } from "./api.js";
-import { announce, byId, el, parts } from "./dom.js";
+import { announce, byId } from "./dom.js";
 import { MapData } from "./mapdata.js";
 import { artistColours, drawPoints, likenessColours, packed } from "./mapdraw.js";
 import { drawMarks } from "./mapmarks.js";
+import { showLegend } from "./maplegend.js";
+import { MapTip } from "./maptip.js";
 import { MapView, startPointers } from "./mapview.js";
 import { now, set, watch } from "./state.js";
 import { themes } from "./themes.js";
@@ -44,11 +46,12 @@ class SongMap {
     this.marks = /** @type {HTMLCanvasElement} */ (byId("map-marks"));
     this.context = /** @type {CanvasRenderingContext2D} */ (this.points.getContext("2d"));
     this.view = new MapView(this.marks, () => this.redraw());
+    this.tip = new MapTip(data, this.view);
     this.ratio = 1;
     this.hovered = -1;
     this.cursor = -1;
-    this.tipped = -1;
     this.frame = 0;
+    this.isStale = true; // whether points have to be drawn anew, or marks alone
     /** @type {Uint8Array | null} */
     this.similarities = null;
     /** @type {{colours: Uint32Array, order: Uint32Array | null}} */
@@ -56,7 +59,7 @@ class SongMap {
     this.asking = new AbortController();
     this.#listen();
     this.repaint();
-    data.loadNames().then(() => this.redraw(), () => {});
+    data.loadNames().then(() => this.remark(), () => {});
   }
 
   #listen() {
@@ -74,7 +77,8 @@ class SongMap {
     byId("map-colour").addEventListener("change", () => this.repaint());
     themes.addEventListener("change", () => this.repaint());
     watch(["answer"], () => this.compare());
-    watch(["answer", "playlist", "notLike"], () => this.redraw());
+    watch(["answer", "playlist"], () => this.remark());
+    watch(["answer", "playlist"], showLegend);
     this.compare();
   }
 
@@ -137,10 +141,17 @@ class SongMap {
     } else {
       this.painted = { colours: artistColours(this.data.artists, isDark), order: null };
     }
+    showLegend();
     this.redraw();
   }
 
   redraw() {
+    this.isStale = true;
+    this.remark();
+  }
+
+  /** New marks over the same points. */
+  remark() {
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.draw();
@@ -149,17 +160,25 @@ class SongMap {
 
   draw() {
     const begin = performance.now();
-    const { view, ratio } = this;
-    const scaled = { x: view.x, y: view.y, scale: view.scale * ratio };
+    const { view } = this;
     const room = Math.sqrt((view.width * view.height) / this.data.count);
     const radius = Math.min(Math.max(room * 0.16, 1) * view.zoom ** 0.4, 6);
+    if (this.isStale) this.#drawPoints(radius);
+    this.isStale = false;
+    drawMarks(this, radius);
+    this.tip.place();
+    this.points.dataset.drawMs = (performance.now() - begin).toFixed(1);
+  }
+
+  /** @param {number} radius */
+  #drawPoints(radius) {
+    const { view, ratio } = this;
+    const scaled = { x: view.x, y: view.y, scale: view.scale * ratio };
     const alpha = this.data.count > 3000 && view.zoom < 4 ? 0.72 : 0.9;
     const { colours, order } = this.painted;
     const seen = drawPoints(this.context, this.data, scaled, colours, order, radius * ratio, alpha);
-    drawMarks(this, radius);
-    this.placeTip();
     this.points.dataset.seen = String(seen);
-    this.points.dataset.drawMs = (performance.now() - begin).toFixed(1);
+    this.points.dataset.frames = String(Number(this.points.dataset.frames ?? 0) + 1);
   }
 
   /** The row at a place of the frame, -1 when none is near. @param {number} px @param {number} py */
@@ -172,7 +191,7 @@ class SongMap {
     if (row === this.hovered) return;
     this.hovered = row;
     this.marks.style.cursor = row < 0 ? "" : "pointer";
-    this.redraw();
+    this.remark();
     await this.#tip(row);
   }
 
@@ -183,30 +202,9 @@ class SongMap {
     if (song) this.ask({ kind: "song", song });
   }
 
-  /** Show a row's name beside it. @param {number} row */
-  async #tip(row) {
-    const tip = byId("map-tip");
-    tip.hidden = true;
-    if (row < 0) return "";
-    const name = await this.data.nameOf(row).catch(() => "");
-    if (row !== this.hovered && row !== this.cursor) return name;
-    const { artist, title } = parts(name);
-    tip.replaceChildren(el("strong", {}, title), el("span", {}, artist));
-    tip.hidden = name === "";
-    this.tipped = row;
-    this.placeTip();
-    return name;
-  }
-
-  /** The tip stays beside its song, wherever that goes. */
-  placeTip() {
-    const tip = byId("map-tip");
-    if (tip.hidden) return;
-    const row = this.tipped;
-    const [px, py] = this.view.toPixels(this.data.x[row], this.data.y[row]);
-    const left = Math.min(Math.max(px - tip.offsetWidth / 2, 6), Math.max(this.view.width - tip.offsetWidth - 6, 6));
-    const top = py > tip.offsetHeight + 22 ? py - tip.offsetHeight - 14 : py + 14;
-    tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
+  /** @param {number} row */
+  #tip(row) {
+    return this.tip.show(row, () => row === this.hovered || row === this.cursor);
   }
 
   /** @param {KeyboardEvent} event */
@@ -239,7 +237,7 @@ class SongMap {
   async walkTo(row) {
     this.cursor = row;
     if (row >= 0) this.view.reveal(this.data.x[row], this.data.y[row]);
-    this.redraw();
+    this.remark();
     const name = await this.#tip(row);
     if (name) announce(name);
   }
