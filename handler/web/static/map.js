@@ -3,7 +3,8 @@
 import { isAbort, songMap } from "./api.js";
 import { announce, byId } from "./dom.js";
 import { MapData } from "./mapdata.js";
-import { artistColours, drawPoints, likenessColours, packed } from "./mapdraw.js";
+import { artistColours, likenessColours, packed } from "./mapdraw.js";
+import { PointLayer } from "./maplayer.js";
 import { drawMarks } from "./mapmarks.js";
 import { showLegend } from "./maplegend.js";
 import { MapTip } from "./maptip.js";
@@ -44,14 +45,13 @@ class SongMap {
     this.ask = ask;
     this.points = /** @type {HTMLCanvasElement} */ (byId("map-points"));
     this.marks = /** @type {HTMLCanvasElement} */ (byId("map-marks"));
-    this.context = /** @type {CanvasRenderingContext2D} */ (this.points.getContext("2d"));
-    this.view = new MapView(this.marks, () => this.redraw());
+    this.view = new MapView(this.marks, data.bounds, () => this.redraw());
+    this.layer = new PointLayer(this.points, data, this.view);
     this.tip = new MapTip(data, this.view);
     this.ratio = 1;
     this.hovered = -1;
     this.cursor = -1;
     this.frame = 0;
-    this.isStale = true; // whether points have to be drawn anew, or marks alone
     /** @type {Uint8Array | null} */
     this.similarities = null;
     /** @type {{colours: Uint32Array, order: Uint32Array | null}} */
@@ -73,7 +73,7 @@ class SongMap {
     this.marks.addEventListener("blur", () => this.walkTo(-1));
     byId("map-in").addEventListener("click", () => this.#zoom(1.8));
     byId("map-out").addEventListener("click", () => this.#zoom(1 / 1.8));
-    byId("map-whole").addEventListener("click", () => this.view.glide(0.5, 0.5, 1));
+    byId("map-whole").addEventListener("click", () => this.view.glide(this.view.home.x, this.view.home.y, 1));
     byId("map-colour").addEventListener("change", () => this.repaint());
     themes.addEventListener("change", () => this.repaint());
     watch(["answer"], () => this.compare());
@@ -92,10 +92,9 @@ class SongMap {
     const { clientWidth, clientHeight } = byId("map-frame");
     if (!clientWidth || !clientHeight) return;
     this.ratio = Math.min(devicePixelRatio || 1, 2);
-    for (const canvas of [this.points, this.marks]) {
-      canvas.width = Math.round(clientWidth * this.ratio);
-      canvas.height = Math.round(clientHeight * this.ratio);
-    }
+    this.layer.resize(clientWidth, clientHeight, this.ratio);
+    this.marks.width = Math.round(clientWidth * this.ratio);
+    this.marks.height = Math.round(clientHeight * this.ratio);
     this.view.resize(clientWidth, clientHeight);
   }
 
@@ -146,7 +145,7 @@ class SongMap {
   }
 
   redraw() {
-    this.isStale = true;
+    this.layer.isStale = true;
     this.remark();
   }
 
@@ -163,22 +162,11 @@ class SongMap {
     const { view } = this;
     const room = Math.sqrt((view.width * view.height) / this.data.count);
     const radius = Math.min(Math.max(room * 0.16, 1) * view.zoom ** 0.4, 6);
-    if (this.isStale) this.#drawPoints(radius);
-    this.isStale = false;
+    const isUpToDate = this.layer.update(this.painted, radius);
     drawMarks(this, radius);
     this.tip.place();
+    if (!isUpToDate) this.remark();
     this.points.dataset.drawMs = (performance.now() - begin).toFixed(1);
-  }
-
-  /** @param {number} radius */
-  #drawPoints(radius) {
-    const { view, ratio } = this;
-    const scaled = { x: view.x, y: view.y, scale: view.scale * ratio };
-    const alpha = this.data.count > 3000 && view.zoom < 4 ? 0.72 : 0.9;
-    const { colours, order } = this.painted;
-    const seen = drawPoints(this.context, this.data, scaled, colours, order, radius * ratio, alpha);
-    this.points.dataset.seen = String(seen);
-    this.points.dataset.frames = String(Number(this.points.dataset.frames ?? 0) + 1);
   }
 
   /** The row at a place of the frame, -1 when none is near. @param {number} px @param {number} py */

@@ -23,10 +23,14 @@ const TITLES = {
   504: "That took too long",
 };
 
+const KINDS = "It takes wav, flac, ogg, opus, mp3, aiff, m4a and aac that play.";
+
 /** By status, some by how it was asked. @type {Record<number, string | Record<string, string>>} */
 const HELP = {
   0: "Look whether it still runs, and whether you are online.",
   413: "A shorter piece does as well: a minute is plenty.",
+  415: { sound: KINDS },
+  422: { sound: KINDS },
   501: { words: "Its model hears, but does not read. Whoever runs this server can add the other half:" },
   503: { sound: "It listens to other sounds right now." },
 };
