@@ -26,6 +26,9 @@ pytestmark = needs_chromium
 
 WAYS = ("server", "lambda")
 
+SLOW_MS = 60_000
+"""For what is asked by sound or words: the first starts a worker and loads the model."""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -52,7 +55,7 @@ def demo(
 @pytest.fixture
 def page(browser: Browser, demo: tuple[str, str]) -> Iterator[Page]:
     with page_at(browser, demo[1]) as found:
-        found.set_default_timeout(30_000)  # the first clip starts a worker and loads the model
+        found.set_default_timeout(SLOW_MS)
         yield found
 
 
@@ -67,7 +70,7 @@ def songs(sample_bundle: Path) -> dict[str, str]:
 def answer(page: Page) -> list[str]:
     """The names of the songs answered."""
     links = page.locator("#results-body .song-name")
-    expect(links.first).to_be_visible(timeout=30_000)
+    expect(links.first).to_be_visible(timeout=SLOW_MS)
     return [" - ".join(reversed(one.split("\n"))) for one in links.all_inner_texts() if one.strip()]
 
 
@@ -88,7 +91,7 @@ def test_by_a_sound(page: Page, songs: dict[str, str], sample_music: Path) -> No
     page.get_by_role("tab", name="A sound").click()
     name, path = next(iter(songs.items()))
     page.locator("#file").set_input_files(sample_music / path)
-    expect(page.locator("#results-title")).to_have_text(Path(path).name, timeout=30_000)
+    expect(page.locator("#results-title")).to_have_text(Path(path).name, timeout=SLOW_MS)
     assert answer(page)[0] == name
     expect(page.locator(".value").first).to_contain_text(re.compile(r"0\.99|1\.00"))
 
@@ -98,7 +101,9 @@ def test_by_what_is_no_sound(page: Page) -> None:
     text = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no sound at all"}
     page.locator("#file").set_input_files(files=[text])
     alert = page.get_by_role("alert")
-    expect(alert.get_by_role("heading")).to_have_text("That could not be listened to")
+    expect(alert.get_by_role("heading")).to_have_text(
+        "That could not be listened to", timeout=SLOW_MS
+    )
     expect(alert.locator(".problem-said")).not_to_be_empty()
 
 
@@ -106,11 +111,11 @@ def test_by_words(page: Page) -> None:
     page.get_by_role("tab", name="Words").click()
     page.get_by_role("textbox", name="Sounds like").fill("fast drums")
     page.keyboard.press("Enter")
-    expect(page.locator("#results-title")).to_have_text("“fast drums”")
+    expect(page.locator("#results-title")).to_have_text("“fast drums”", timeout=SLOW_MS)
     fast = answer(page)
     page.get_by_role("textbox", name="Sounds like").fill("slow ambient drone")
     page.keyboard.press("Enter")
-    expect(page.locator("#results-title")).to_have_text("“slow ambient drone”")
+    expect(page.locator("#results-title")).to_have_text("“slow ambient drone”", timeout=SLOW_MS)
     assert answer(page)[:3] != fast[:3]
 
 
@@ -181,7 +186,7 @@ def test_a_clip_too_long_for_lambda(page: Page, demo: tuple[str, str]) -> None:
     page.locator("#file").set_input_files(files=[clip])
     title = page.get_by_role("alert").get_by_role("heading")
     expected = {"server": "That could not be listened to", "lambda": "That is too large"}
-    expect(title).to_have_text(expected[demo[0]])
+    expect(title).to_have_text(expected[demo[0]], timeout=SLOW_MS)
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
