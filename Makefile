@@ -20,7 +20,8 @@ help:  ## This list.
 demo: setup  ## Sample songs, embedded and served on PORT (8000); no torch, no download of models.
 	$(PY) -m embed.sample $(DEMO)/music
 	$(PY) -m embed $(DEMO)/music --to $(DEMO)/bundle --previews
-	$(PY) -m handler --bundle $(DEMO)/bundle --port $(PORT)
+	VIBE_MUSIC_URL=$$($(PY) -c 'import pathlib; print(pathlib.Path("$(DEMO)/music").resolve().as_uri())') \
+	  $(PY) -m handler --bundle $(DEMO)/bundle --port $(PORT)
 
 setup: $(VENV)/.run  ## What embedding and serving need, in .venv.
 

@@ -96,6 +96,11 @@ def continuation(
     return _listed([rows[place] for place in order], candidates[order])[1:]
 
 
+def as_given(library: Library, rows: Sequence[int]) -> list[Listed]:
+    """The songs of ``rows``, one at least, in the order in which somebody put them."""
+    return _listed(list(rows), library.index.vectors(np.array(rows, np.int64)))
+
+
 def _listed(rows: list[int], vectors: Vectors) -> list[Listed]:
     similarities = np.vecdot(vectors[1:], vectors[:-1]).tolist()
     shown = [round(similarity, DECIMALS) + 0.0 for similarity in similarities]

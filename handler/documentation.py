@@ -140,13 +140,15 @@ class Route:
 
 
 def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
-    """Each field of ``model`` as a parameter of the query string."""
+    """Each field of ``model`` as a parameter of the query string, with its first example."""
     document = model.model_json_schema()
     required = document.get("required", [])
-    return [
-        {"name": name, "in": "query", "required": name in required, "schema": schema}
-        for name, schema in document["properties"].items()
-    ]
+    found = []
+    for name, schema in document["properties"].items():
+        shown = {"example": schema.pop("examples")[0]} if "examples" in schema else {}
+        field = {"name": name, "in": "query", "required": name in required, "schema": schema}
+        found.append({**field, **shown})
+    return found
 
 
 def body(model: type[BaseModel]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import socket
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
@@ -119,3 +120,21 @@ def keep(page: Page, name: str) -> None:
     """A picture of the whole page, to look at."""
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+def refuse(page: Page, path: str, status: int, body: Any, headers: dict[str, str] = {}) -> None:  # noqa: B006
+    """From now on ``path`` is answered so."""
+    content = body if isinstance(body, str) else json.dumps(body)
+    page.route(path, lambda route: route.fulfill(status=status, body=content, headers=headers))
+
+
+def rows(page: Page) -> Any:
+    """The songs answered."""
+    return page.locator("#results-body .song")
+
+
+def ask(page: Page, song: str = "Dub No. 3") -> None:
+    """Ask by a song, and wait for the answer."""
+    page.fill("#song", song)
+    page.keyboard.press("Enter")
+    expect(rows(page).first).to_be_visible()

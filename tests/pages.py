@@ -47,6 +47,7 @@ class Answers:
             Route("GET", "/recommend/text", self.text, "fake", {}),
             Route("POST", "/recommend/text", self.text, "fake", {}),
             Route("POST", "/playlist", self.playlist, "fake", {}),
+            Route("GET", "/similar-pairs", self.pairs, "fake", {}),
         ]
 
     async def audio(self, request: Request) -> Response:
@@ -66,6 +67,15 @@ class Answers:
         songs = [*self.names[: asked["n"] - 1], asked.get("to", self.names[-2])]
         found = [{"song": song, "similarity": 0.5} for song in songs]
         return Response(orjson.dumps({"matched": [], "songs": found, "error": None}))
+
+    async def pairs(self, request: Request) -> Response:
+        """An empty page, then a pair, then another and the end."""
+        at = int(request.query_params.get("cursor", 0))
+        self.asked.append(("pairs", at))
+        songs = [{"song": name, "path": f"{name}.ogg"} for name in self.names[at : at + 2]]
+        pair = {"kind": ("remaster", "close")[at % 2], "similarity": 0.97, "songs": songs}
+        following = str(at + 1) if at < 2 else None
+        return Response(orjson.dumps({"pairs": [pair] if at else [], "next_cursor": following}))
 
     def _found(self, similarities: list[float]) -> Response:
         pairs = zip(self.names, similarities, strict=False)

@@ -72,6 +72,7 @@ def test_an_unknown_song_is_404_with_suggestions(app: App) -> None:
         {"from": "creep", "to": "purple rain"},
         {"songs": ["purple rain"]},
         {"songs": ["creep"], "not_like": ["purple rain"]},
+        {"these": ["creep", "purple rain"]},
     ):
         answer = call(app, "POST", "/playlist", body)
         assert answer.status == 404
@@ -83,10 +84,19 @@ def test_an_unknown_song_is_404_with_suggestions(app: App) -> None:
     ("body", "status", "error"),
     [
         (b"{", 400, "body: not JSON"),
-        ({}, 422, "from, to, songs: none given, expected from and to, or songs"),
-        ({"from": "a"}, 422, "from, to, songs: from given, expected from and to, or songs"),
-        ({"to": "a", "songs": ["b"]}, 422, "from, to, songs: to and songs given, expected"),
-        ({"from": "a", "to": "b", "songs": ["c"]}, 422, "from, to, songs: from and to and songs"),
+        ({}, 422, "from, to, songs, these: none given, expected from and to, or songs, or these"),
+        ({"from": "a"}, 422, "from, to, songs, these: from given, expected from and to, or songs"),
+        ({"to": "a", "songs": ["b"]}, 422, "from, to, songs, these: to and songs given, expected"),
+        ({"from": "a", "to": "b", "songs": ["c"]}, 422, "from, to, songs, these: from and to and"),
+        ({"songs": ["a"], "these": ["b"]}, 422, "from, to, songs, these: songs and these given"),
+        ({"these": []}, 422, "these: [], expected 1 to 1,000 names of 1 to 1,000 characters"),
+        ({"these": ["a"] * 1_001}, 422, "these: "),
+        ({"these": ["a"], "n": 10}, 422, "n: given, expected nothing beside these"),
+        (
+            {"these": ["a"], "exclude": [], "diversity": 0.0},
+            422,
+            "exclude, diversity: given, expected nothing beside these",
+        ),
         ({"from": "a", "to": "b", "n": 1}, 422, "n: 1, expected 2 to 100 with from and to"),
         ({"from": "a", "to": "b", "n": 101}, 422, "n: 101, expected a whole number from 1 to 100"),
         ({"from": "", "to": "b"}, 422, "from: '', expected a name of 1 to 1,000 characters"),
@@ -111,8 +121,8 @@ def test_an_unknown_song_is_404_with_suggestions(app: App) -> None:
         (
             {"songs": ["a"], "top_k": 3},
             422,
-            "'top_k': unknown, expected one of from, to, songs, n, exclude, not_like, diversity, "
-            "max_per_artist",
+            "'top_k': unknown, expected one of from, to, songs, these, n, exclude, not_like, "
+            "diversity, max_per_artist",
         ),
         ({"songs": ["a"], "start": "b"}, 422, "'start': unknown, expected one of from, to"),
         (
@@ -200,6 +210,29 @@ def test_an_m3u8_holds_the_songs_of_the_answer(app: App) -> None:
     assert lines[0] == "#EXTM3U"
     assert lines[1::2] == [f"#EXTINF:200,{name}" for name in songs]
     assert lines[2::2] == [f"{name}.ogg" for name in songs]
+
+
+def test_a_list_made_by_hand_is_a_file_too(app: App) -> None:
+    """Its order, twice the same song and all; where files lie only the server knows."""
+    names = ["Radiohead - Creep", "Björk - Army of Me", "Radiohead - Creep"]
+    found = call(app, "POST", "/playlist", {"these": names}).json
+    assert found["matched"] == [one["song"] for one in found["songs"]] == names
+    first, there, back = (one["similarity"] for one in found["songs"])
+    assert first is None
+    assert there == back
+    like = call(app, "POST", "/recommend", {"song": names[0], "top_k": 100}).json
+    assert {"song": names[1], "similarity": there} in like["recommendations"]
+    answer = accepting(app, "/playlist", {"these": names}, "audio/x-mpegurl")
+    lines = answer.body.decode().splitlines()
+    assert lines[2::2] == [f"{name}.ogg" for name in names]
+
+
+def test_a_list_made_by_hand_may_be_long() -> None:
+    service = service_of(random_vectors(1_000))
+    app = create_app(service, features=[ListRoutes(service, Files())])
+    names = [f"song {row:03}" for row in reversed(range(1_000))]
+    found = call(app, "POST", "/playlist", {"these": names}).json
+    assert [one["song"] for one in found["songs"]] == names
 
 
 def test_recommendations_are_a_playlist_too(app: App) -> None:
@@ -291,7 +324,20 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4),
     max_leaves=5,
 )
-FIELDS = ["from", "to", "songs", "n", "exclude", "not_like", "diversity", "max_per_artist", "x"]
+FIELDS = [
+    *(
+        "from",
+        "to",
+        "songs",
+        "these",
+        "n",
+        "exclude",
+        "not_like",
+        "diversity",
+        "max_per_artist",
+        "x",
+    ),
+]
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES) | VALUES)

@@ -14,6 +14,9 @@ from packaging.requirements import Requirement
 
 from tests.processes import REPOSITORY
 from tests.serving import named_bundle
+from tests.terminal import on_terminal
+
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
 
 PROGRAM = "import sys; from embed.__main__ import run; sys.argv[0] = 'vibe-embed'; run()"
 
@@ -78,11 +81,18 @@ def test_what_is_no_bundle_offers_nothing(tmp_path: Path) -> None:
     assert _complete("bash", "vibe-embed similar s3://bucket/x x", 3) == []
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
-def test_in_bash_itself(bundle: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def program(tmp_path: Path) -> dict[str, str]:
+    """An environment with ``vibe-embed`` on its path."""
     program = tmp_path / "vibe-embed"
     program.write_text(f"#!{sys.executable}\n{PROGRAM}\n")
     program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(REPOSITORY)}
+
+
+@needs_bash
+def test_in_bash_itself(bundle: Path, program: dict[str, str]) -> None:
     script = f"""
         eval "$(_VIBE_EMBED_COMPLETE=bash_source vibe-embed)"
         COMP_WORDS=(vibe-embed similar {bundle} Sig) COMP_CWORD=3
@@ -92,13 +102,33 @@ def test_in_bash_itself(bundle: Path, tmp_path: Path) -> None:
         """
     run = subprocess.run(
         ["bash", "-c", script],
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}",
-             "PYTHONPATH": str(REPOSITORY)},
+        env=program,
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     reply, registered = run.stdout.splitlines()
     assert reply == "Sigur\\ Rós\\ -\\ Hoppípolla"
     assert registered.endswith("-F _vibe_embed_completion vibe-embed")
+
+
+@needs_bash
+def test_at_the_tab_key(bundle: Path, program: dict[str, str]) -> None:
+    """On a terminal, as people type: what is offered is what the program is then given."""
+    quiet = {"PS1": "$ ", "TERM": "dumb", "INPUTRC": os.devnull, "HISTFILE": "", "LANG": "C.UTF-8"}
+    with on_terminal(["bash", "--norc", "--noprofile", "-i"], {**program, **quiet}) as bash:
+        bash.type('eval "$(_VIBE_EMBED_COMPLETE=bash_source vibe-embed)"; echo do""ne\n')
+        bash.wait_for("done\r\n")
+        bash.type("vibe-embed ver\t")
+        bash.wait_for("vibe-embed verify ")
+        bash.type("--js\t")
+        bash.wait_for("--json ")
+        bash.type(f"{bundle.parent}/bun\t")
+        bash.wait_for("/bundle")
+        bash.type("\n")
+        bash.wait_for('"is_whole":')
+        bash.type(f"vibe-embed similar {bundle} Sig\t")
+        bash.wait_for("Sigur\\ Rós\\ -\\ Hoppípolla ")
+        bash.type("-k 1 --json\n")
+        bash.wait_for('"Sigur Rós - Hoppípolla"')
 
 
 def test_the_project_can_be_installed() -> None:

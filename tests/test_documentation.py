@@ -68,6 +68,28 @@ def test_every_answer_has_an_example_that_fits_its_model(document: dict[str, Any
     assert checked > 40
 
 
+def test_every_request_has_an_example_that_fits_it(document: dict[str, Any]) -> None:
+    """Of every JSON body, and of every parameter that has to be given."""
+    bodies, given = 0, 0
+    for name, operation in operations(document).items():
+        for parameter in operation.get("parameters", []):
+            if parameter["required"] or "example" in parameter:
+                Draft202012Validator(parameter["schema"]).validate(parameter["example"])
+                given += 1
+        content = operation.get("requestBody", {}).get("content", {})
+        if "application/json" not in content:
+            continue
+        schema = content["application/json"]["schema"]
+        model = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        assert model["examples"], name
+        validator = Draft202012Validator({**schema, "components": document["components"]})
+        for example in model["examples"]:
+            validator.validate(example)
+            bodies += 1
+    assert bodies >= 5
+    assert given >= 3
+
+
 def test_the_version_is_the_projects(document: dict[str, Any]) -> None:
     assert document["info"]["version"] == __version__
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -108,8 +108,12 @@ def test_the_page_may_load_only_from_here(app: App) -> None:
     policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
-    assert "unsafe" not in headers["content-security-policy"]
-    assert "http" not in headers["content-security-policy"]
+    assert policy["img-src"] == policy["media-src"] == "'self'"
+    assert policy["require-trusted-types-for"] == "'script'"
+    for part in ("base-uri", "form-action", "frame-ancestors", "trusted-types"):
+        assert policy[part] == "'none'"
+    for other in ("unsafe", "http", "*", "data:", "blob:"):
+        assert other not in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
 

@@ -1,13 +1,10 @@
-"""/metrics, /version, request ids and logs: what operators are told, and what they are not."""
+"""/metrics, /version and request ids: what operators are told, and what they are not."""
 
 from __future__ import annotations
 
-import json
-import logging
 import platform
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +12,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 
 from embed import __version__
-from embed.errors import BundleError
 from handler.app import create_app
 from handler.asgi import App
-from handler.operations.logs import configure_logs
-from handler.operations.request_id import current
 from handler.operations.routes import Operations
 from tests.handlers import ROOT
 from tests.services import Silent, app_of
@@ -159,76 +153,6 @@ def test_an_id_that_does_not_fit_is_replaced(app: App, given: str) -> None:
     ids = {call(app, "GET", "/nope", x_request_id=given).headers["x-request-id"] for _ in range(3)}
     assert len(ids) == 3
     assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
-
-
-@pytest.fixture
-def lines(capfd: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
-    """What the log writes; it is as it was afterwards."""
-    names = ["", "vibe", "uvicorn", "uvicorn.error", "uvicorn.access"]
-    loggers = [logging.getLogger(name) for name in names]
-    before = [(one.level, one.handlers[:], one.propagate) for one in loggers]
-    yield capfd
-    logging.captureWarnings(False)
-    for one, (level, handlers, propagate) in zip(loggers, before, strict=True):
-        one.setLevel(level)
-        one.handlers[:] = handlers
-        one.propagate = propagate
-
-
-def test_a_request_is_one_line_of_json(lines: pytest.CaptureFixture[str]) -> None:
-    configure_logs(is_json=True, is_access_logged=True)
-    call(create_app(Silent()), "GET", "/nope\n\u2028x", x_request_id="id-1")
-    [line] = lines.readouterr().err.splitlines()
-    found = json.loads(line)
-    assert found.pop("duration_ms") > 0
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\+00:00", found.pop("time"))
-    assert re.fullmatch(r"GET /nope\\n\\u2028x 404 [\d.]+ ms", found.pop("message"))
-    assert found == {
-        "level": "INFO",
-        "logger": "vibe.access",
-        "request_id": "id-1",
-        "method": "GET",
-        "path": "/nope\\n\\u2028x",
-        "route": "",
-        "status": 404,
-        "client": "127.0.0.1",
-        "error": "'/nope\\n\\u2028x': no such page, see /docs",
-    }
-
-
-def test_a_failure_is_one_line_with_its_traceback(lines: pytest.CaptureFixture[str]) -> None:
-    configure_logs(is_json=True, is_access_logged=False)
-    app = create_app(Silent(ZeroDivisionError("why")))
-    call(app, "POST", "/recommend", {"song": "a"}, x_request_id="id-2")
-    call(app, "GET", "/livez")
-    [line] = lines.readouterr().err.splitlines()
-    found = json.loads(line)
-    assert (found["level"], found["status"], found["request_id"]) == ("ERROR", 500, "id-2")
-    assert found["traceback"].startswith("Traceback (most recent call last):\n")
-    assert found["traceback"].endswith("ZeroDivisionError: why")
-
-
-def test_a_bundle_that_fails_is_told_without_an_access_log(
-    lines: pytest.CaptureFixture[str],
-) -> None:
-    configure_logs(is_json=False, is_access_logged=False)
-    call(create_app(Silent(BundleError("torn"))), "POST", "/recommend", {"song": "a"})
-    [line] = lines.readouterr().err.splitlines()
-    assert re.fullmatch(r"[\d ,:-]+ WARNING POST /recommend 503 [\d.]+ ms \[test\]", line)
-
-
-def test_others_lines_and_warnings_are_json_too(lines: pytest.CaptureFixture[str]) -> None:
-    configure_logs(is_json=True, is_access_logged=True)
-    token = current.set("id-3")
-    logging.getLogger("uvicorn.error").info("started %d", 7, extra={"color_message": "x"})
-    current.reset(token)
-    logging.getLogger("asyncio").warning("slow")
-    logging.getLogger("uvicorn.access").info("never")
-    first, second = map(json.loads, lines.readouterr().err.splitlines())
-    assert (first["message"], first["request_id"]) == ("started 7", "id-3")
-    assert (second["level"], second["logger"], second["message"]) == ("WARNING", "asyncio", "slow")
-    assert not {"color_message", "request_id"} & second.keys()
-    assert "color_message" not in first
 
 
 def test_the_documented_metrics_are_those_there_are() -> None:

@@ -1,4 +1,4 @@
-"""The page at ``/``: asking by song, by sound and by words, refining, errors, the playlist."""
+"""The page at ``/``: asking by song, by sound and by words, refining, errors."""
 
 from __future__ import annotations
 
@@ -12,8 +12,18 @@ import pytest
 pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser import below, chromium, keep, needs_chromium, page_at, served
-from tests.pages import EVIL, Answers, Tone, page_app
+from tests.browser import (
+    ask,
+    below,
+    chromium,
+    keep,
+    needs_chromium,
+    page_at,
+    refuse,
+    rows,
+    served,
+)
+from tests.pages import EVIL, Answers, page_app
 
 pytestmark = needs_chromium
 
@@ -35,22 +45,6 @@ def site() -> Iterator[tuple[str, Answers]]:
 def page(browser: Browser, site: tuple[str, Answers]) -> Iterator[Page]:
     with page_at(browser, site[0]) as found:
         yield found
-
-
-def refuse(page: Page, path: str, status: int, body: Any, headers: dict[str, str] = {}) -> None:  # noqa: B006
-    """From now on ``path`` is answered so."""
-    content = body if isinstance(body, str) else json.dumps(body)
-    page.route(path, lambda route: route.fulfill(status=status, body=content, headers=headers))
-
-
-def rows(page: Page) -> Any:
-    return page.locator("#results-body .song")
-
-
-def ask(page: Page, song: str = "Dub No. 3") -> None:
-    page.fill("#song", song)
-    page.keyboard.press("Enter")
-    expect(rows(page).first).to_be_visible()
 
 
 def test_a_song_by_its_first_letters_and_on_from_there(page: Page) -> None:
@@ -251,6 +245,7 @@ def test_suggestions_of_an_error_lead_on(page: Page) -> None:
         (422, "That could not be listened to"),
         (503, "The server is busy"),
         (404, "This server cannot do that"),
+        (501, "This catalogue cannot be asked by sound"),
     ],
 )
 def test_a_sound_that_is_refused(page: Page, status: int, title: str) -> None:
@@ -284,87 +279,17 @@ def test_a_server_that_is_gone(page: Page) -> None:
     expect(rows(page).first).to_be_visible()
 
 
-def playlist_of(page: Page) -> list[str]:
-    return page.locator("#playlist-songs .title").all_inner_texts()
-
-
-def test_a_playlist_by_hand(page: Page) -> None:
-    ask(page)
-    titles = rows(page).locator(".title").all_inner_texts()[:3]
-    for at in range(3):
-        rows(page).nth(at).get_by_role("button", name="to the playlist").click()
-    expect(rows(page).first.get_by_role("button", name="is in the playlist")).to_be_visible()
-    assert playlist_of(page) == titles
-    up = page.get_by_role("button", name=f"Move The Dub Trio - {titles[2]} up")
-    up.focus()
-    page.keyboard.press("Enter")
-    expect(up).to_be_focused()
-    page.keyboard.press("Enter")
-    assert playlist_of(page) == [titles[2], titles[0], titles[1]]
-    expect(page.locator("#live")).to_contain_text("is now 1 of 3")
-    page.get_by_role("button", name=f"Remove The Dub Trio - {titles[0]}").click()
-    assert playlist_of(page) == [titles[2], titles[1]]
-    keep(page, "playlist")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download").click()
-    assert download.value.suggested_filename == "vibe-search.m3u8"
-    names = [f"The Dub Trio - {title}" for title in (titles[2], titles[1])]
-    assert Path(download.value.path()).read_text("utf-8") == "#EXTM3U\n" + "".join(
-        f"#EXTINF:-1,{name}\n{name}\n" for name in names
-    )
-    page.get_by_role("button", name="Clear").click()
-    assert playlist_of(page) == []
-
-
-def test_a_playlist_from_one_song_to_another(page: Page, site: tuple[str, Answers]) -> None:
-    page.get_by_label("From").fill("dub no. 1")
+def test_signs_that_are_still_composed_choose_nothing(page: Page) -> None:
+    """Arrows and Enter belong to the input method while it is at work."""
+    page.locator("#song").press_sequentially("dub")
     expect(page.locator(".suggestions li").first).to_be_visible()
-    page.get_by_label("From").press("ArrowDown")
-    page.get_by_label("From").press("Enter")
-    page.get_by_label("To", exact=True).fill("waltz no. 2")
-    page.locator("#way-n").fill("4")
-    page.get_by_role("button", name="Make").click()
-    expect(page.locator("#playlist-songs .song")).to_have_count(4)
-    asked = {"from": "The Dub Trio - Dub No. 1", "to": "waltz no. 2", "n": 4}
-    assert site[1].asked[-1] == ("playlist", asked)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download").click()
-    assert Path(download.value.path()).read_bytes() == b"#EXTM3U\n/music/one.ogg\n"
-    assert site[1].asked[-1] == ("playlist", asked)
-    page.get_by_role("button", name="Go on from these").click()
-    expect(page.locator("#playlist-songs .song")).to_have_count(6)
-    more = site[1].asked[-1][1]
-    assert (len(more["songs"]), more["n"], more["exclude"]) == (4, 5, more["songs"])
-    refuse(page, "**/playlist", 404, {"error": "no song is named like 'y'", "suggestions": []})
-    page.get_by_role("button", name="Make").click()
-    expect(page.locator("#playlist-problem")).to_contain_text("No song by that name")
-    expect(page.locator("#playlist-songs .song")).to_have_count(6)
-
-
-def test_songs_play_one_at_a_time(browser: Browser) -> None:
-    tone = Tone()
-    with served(page_app(tone=tone)[0]) as address, page_at(browser, address) as page:
-        ask(page)
-        play = rows(page).nth(0).locator(".icon-play")
-        name = play.get_attribute("aria-label").removeprefix("Play ")
-        play.focus()
-        page.keyboard.press("Enter")
-        player = page.get_by_role("region", name="Player")
-        expect(player).to_contain_text(name)
-        stop = rows(page).nth(0).get_by_role("button", name=f"Stop {name}")
-        expect(stop).to_be_focused()
-        assert page.evaluate("document.getElementById('audio').paused") is False
-        keep(page, "playing")
-        rows(page).nth(1).locator(".icon-play").click()
-        expect(player).not_to_contain_text(name)
-        expect(rows(page).locator(".icon-stop")).to_have_count(1)
-        page.keyboard.press("Escape")
-        expect(player).to_be_hidden()
-        rows(page).nth(0).locator(".icon-play").click()
-        expect(player).to_be_visible()
-        expect(player).to_be_hidden()  # a second later, at its end
-        assert tone.asked[0] == name
-        assert len(set(tone.asked)) == 2
+    for key in ("ArrowDown", "Enter", "Escape"):
+        page.locator("#song").dispatch_event(
+            "keydown", {"key": key, "isComposing": True, "bubbles": True}
+        )
+    expect(page.locator(".suggestions li[aria-selected='true']")).to_have_count(0)
+    expect(page.locator(".suggestions li").first).to_be_visible()
+    assert "song=" not in page.url
 
 
 def test_below_a_prefix(browser: Browser) -> None:

@@ -70,6 +70,7 @@ def test_actions_are_pinned_by_commit() -> None:
     assert pins.keys() == {
         "actions/checkout",
         "actions/setup-python",
+        "actions/upload-artifact",
         "aquasecurity/trivy-action",
         "aws-actions/configure-aws-credentials",
         "docker/setup-buildx-action",
@@ -131,6 +132,19 @@ def test_what_is_tested_is_what_make_tests() -> None:
     assert ran == ["make check", "make test", "make image-test"]
     targets = re.findall(r"^([a-z-]+):", text("Makefile"), re.M)
     assert {command.split()[1] for command in ran} <= set(targets)
+
+
+def test_pictures_of_the_page_are_kept() -> None:
+    """Whether the tests pass or not; git ignores the folder."""
+    pytest.importorskip("playwright", reason="playwright is not installed")
+    from tests.browser import SCREENSHOTS
+
+    [kept] = [one for one in steps("test", "test") if "upload-artifact@" in one.get("uses", "")]
+    assert kept["if"] == "${{ !cancelled() }}"
+    assert kept["with"]["path"] == f"{SCREENSHOTS.relative_to(REPOSITORY)}/"
+    assert kept["with"]["if-no-files-found"] == "error"
+    assert steps("test", "test").index(kept) > steps("test", "test").index({"run": "make test"})
+    assert f"/{kept['with']['path']}" in text(".gitignore").splitlines()
 
 
 def test_every_push_and_pull_request_is_tested_once() -> None:

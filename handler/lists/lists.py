@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from embed.catalogue import Song
 from embed.pairs import At, Pair, Pairs
-from embed.playlist import Limits, Listed, continuation, journey
+from embed.playlist import Limits, Listed, as_given, continuation, journey
 from handler.cursors import cursor, numbers_of
 from handler.lists.schemas import PairsQuery, PlaylistRequest
 from handler.service import MAX_ALSO, Answer, Service
@@ -33,19 +33,18 @@ class Lists:
         return self._library.songs.songs_at(rows)
 
     def _playlist(self, request: PlaylistRequest) -> tuple[Answer, list[Listed]]:
-        if request.start is not None and request.end is not None:
-            asked = [request.start, request.end]
-        else:
-            asked = request.songs or []
+        asked = _asked(request)
         meant = [self._library.meant(name, MAX_ALSO + 1) for name in asked]
         rows = [others[0] for others in meant]
         excluded, unmatched = self._service.excluded(request.exclude)
         not_like = [self._library.meant(name)[0] for name in request.not_like]
         limits = Limits(excluded, not_like, request.max_per_artist, request.diversity)
-        if request.songs is None:
-            listed = journey(self._library, rows[0], rows[1], request.n, limits)
-        else:
+        if request.these is not None:
+            listed = as_given(self._library, rows)
+        elif request.songs is not None:
             listed = continuation(self._library, rows, request.n, limits)
+        else:
+            listed = journey(self._library, rows[0], rows[1], request.n, limits)
         names = self._library.songs.names
         answer: Answer = {
             "matched": [names[row] for row in rows],
@@ -84,3 +83,10 @@ class Lists:
                 for song in songs
             ],
         }
+
+
+def _asked(request: PlaylistRequest) -> list[str]:
+    """The names in it that a playlist is made from."""
+    if request.start is not None and request.end is not None:
+        return [request.start, request.end]
+    return request.these or request.songs or []

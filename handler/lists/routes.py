@@ -49,7 +49,7 @@ class ListRoutes:
         return [
             Route(
                 *("POST", "/playlist", self.playlist),
-                "Songs from one to another, or that go on from some; m3u8 if Accept says so",
+                "Songs from one to another, that go on from some, or these; m3u8 if Accept says so",
                 playlist,
                 {"requestBody": body(PlaylistRequest)},
                 asked=PlaylistRequest,

@@ -23,12 +23,16 @@ from handler.schemas import (
 )
 
 MAX_PAIRS: Final = 200
+MAX_THESE: Final = 1_000
+"""Songs of a list that is given as it is; a body of 64 kB holds about so many names."""
 
 _NAME: Final = f"a name of 1 to {MAX_NAME_LENGTH:,} characters"
+_KINDS: Final = (["from", "to"], ["songs"], ["these"])
 
 
 class PlaylistRequest(BaseModel):
-    """Songs on the way ``from`` one ``to`` another, or songs that go on from ``songs``."""
+    """Songs on the way ``from`` one ``to`` another, or songs that go on from ``songs``, or
+    ``these`` themselves, for whoever wants them as a file."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -39,6 +43,7 @@ class PlaylistRequest(BaseModel):
             "examples": [
                 {"from": "in this dark", "to": "get lucky", "n": 10},
                 {"songs": ["in this dark", "a new error"], "n": 20, "max_per_artist": 2},
+                {"these": ["in this dark", "get lucky", "a new error"]},
             ]
         },
     )
@@ -51,6 +56,12 @@ class PlaylistRequest(BaseModel):
         max_length=MAX_SEEDS,
         description=f"1 to {MAX_SEEDS} names of 1 to {MAX_NAME_LENGTH:,} characters",
     )
+    these: list[Name] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_THESE,
+        description=f"1 to {MAX_THESE:,} names of 1 to {MAX_NAME_LENGTH:,} characters",
+    )
     n: int = Field(10, ge=1, le=MAX_SONGS, description=f"a whole number from 1 to {MAX_SONGS}")
     exclude: list[Name] = Field([], max_length=MAX_EXCLUDED, description=EXCLUDE)
     not_like: list[Name] = Field([], max_length=MAX_NOT_LIKE, description=NOT_LIKE)
@@ -59,21 +70,33 @@ class PlaylistRequest(BaseModel):
 
     @model_validator(mode="after")
     def _one_kind_of_list(self) -> Self:
-        given = [self.start is not None, self.end is not None, self.songs is not None]
-        if given not in ([True, True, False], [False, False, True]):
-            names = [n for n, is_in in zip(("from", "to", "songs"), given, strict=True) if is_in]
+        given = {"from": self.start, "to": self.end, "songs": self.songs, "these": self.these}
+        kinds = [name for name, value in given.items() if value is not None]
+        if kinds not in _KINDS:
             _refuse(
-                "from, to, songs: {given} given, expected from and to, or songs",
-                " and ".join(names) or "none",
+                "from, to, songs, these: {given} given, expected from and to, or songs, or these",
+                " and ".join(kinds) or "none",
             )
-        if self.songs is None and self.n < 2:
+        if self.these is not None:
+            self._nothing_beside_these()
+        elif self.songs is None:
+            self._a_way()
+        return self
+
+    def _nothing_beside_these(self) -> None:
+        """What chooses songs has no meaning where they are chosen."""
+        options = ("n", "exclude", "not_like", "diversity", "max_per_artist")
+        if others := [name for name in options if name in self.model_fields_set]:
+            _refuse("{given}: given, expected nothing beside these", ", ".join(others))
+
+    def _a_way(self) -> None:
+        if self.n < 2:
             _refuse(f"n: {{given}}, expected 2 to {MAX_SONGS} with from and to", str(self.n))
-        if self.songs is None and self.diversity:
+        if self.diversity:
             _refuse(
                 "diversity: {given}, expected 0 with from and to, where songs follow the way",
                 str(self.diversity),
             )
-        return self
 
 
 class PairsQuery(BaseModel):

@@ -30,7 +30,9 @@ class SimilaritiesQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    song: Name = Field(description=f"a name of 1 to {MAX_NAME_LENGTH:,} characters")
+    song: Name = Field(
+        description=f"a name of 1 to {MAX_NAME_LENGTH:,} characters", examples=["in this dark"]
+    )
     v: str = Field("", max_length=64, description="a bundle's version, as /map tells it")
 
 

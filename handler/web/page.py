@@ -31,12 +31,14 @@ SECURITY: Final = {
             "default-src 'none'",
             "script-src 'self'",
             "style-src 'self'",
-            "img-src 'self' data:",
+            "img-src 'self'",
             "connect-src 'self'",
-            "media-src 'self' blob:",
+            "media-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
         ]
     ),
     "x-content-type-options": "nosniff",
@@ -44,7 +46,8 @@ SECURITY: Final = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
-"""What a browser is told beside the page: to load and send nothing but from and to us."""
+"""What a browser is told beside the page: to load and send nothing but from and to us, and to
+take no text for markup (https://www.w3.org/TR/trusted-types/)."""
 
 
 class Page:

@@ -41,7 +41,7 @@ class Wish(Wanted):
 class TextQuery(Wish):
     """Words, as a query string brings them."""
 
-    q: Text = Field(description=_TEXT)
+    q: Text = Field(description=_TEXT, examples=["slow dark piano"])
     minus: list[Text] = Field(
         [], max_length=MAX_MINUS, description=f"{_TEXT}, up to {MAX_MINUS} times"
     )

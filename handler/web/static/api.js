@@ -62,6 +62,9 @@ export async function playlistFile(wanted) {
   return answer.blob();
 }
 
+/** @param {number} limit @param {string} [cursor] @returns {Promise<{pairs: any[], next_cursor: string | null}>} */
+export const similarPairs = (limit, cursor) => get("similar-pairs", { limit, ...(cursor && { cursor }) });
+
 /** @returns {Promise<{version: string, songs: number, points: string | null, artists: string | null, names_per_page: number, previews: boolean, hint: string | null}>} */
 export const songMap = () => get("map", {});
 

@@ -107,6 +107,7 @@ export function suggestSongs(input, choose) {
   });
   input.addEventListener("blur", close);
   input.addEventListener("keydown", (event) => {
+    if (event.isComposing) return; // these keys choose among signs, of Japanese for one
     if (event.key === "Escape") {
       if (list.hidden) input.value = "";
       close();

@@ -9,6 +9,7 @@ import { startPlaylist } from "./playlist.js";
 import { startResults, summaryOf, titleOf } from "./results.js";
 import { now, options, set, watch } from "./state.js";
 import { startTheme } from "./themes.js";
+import { startTwins } from "./twins.js";
 
 /** @typedef {import("./state.js").Query} Query */
 
@@ -97,6 +98,7 @@ const add = startPlaylist(acts);
 startTheme();
 startAsking(ask, again);
 startResults(acts);
+startTwins(acts);
 startMap(ask).then((count) => {
   byId("song-count").textContent = count ? songs(count) : "";
 });

@@ -1,10 +1,13 @@
 // The map of the catalogue: every song a point, those that sound alike together.
 
 import { isAbort, songMap } from "./api.js";
-import { announce, byId, el, parts } from "./dom.js";
+import { announce, byId } from "./dom.js";
 import { MapData } from "./mapdata.js";
-import { artistColours, drawPoints, likenessColours, packed } from "./mapdraw.js";
+import { artistColours, likenessColours, packed } from "./mapdraw.js";
+import { PointLayer } from "./maplayer.js";
 import { drawMarks } from "./mapmarks.js";
+import { showLegend } from "./maplegend.js";
+import { MapTip } from "./maptip.js";
 import { MapView, startPointers } from "./mapview.js";
 import { now, set, watch } from "./state.js";
 import { themes } from "./themes.js";
@@ -42,12 +45,12 @@ class SongMap {
     this.ask = ask;
     this.points = /** @type {HTMLCanvasElement} */ (byId("map-points"));
     this.marks = /** @type {HTMLCanvasElement} */ (byId("map-marks"));
-    this.context = /** @type {CanvasRenderingContext2D} */ (this.points.getContext("2d"));
-    this.view = new MapView(this.marks, () => this.redraw());
+    this.view = new MapView(this.marks, data.bounds, () => this.redraw());
+    this.layer = new PointLayer(this.points, data, this.view);
+    this.tip = new MapTip(data, this.view);
     this.ratio = 1;
     this.hovered = -1;
     this.cursor = -1;
-    this.tipped = -1;
     this.frame = 0;
     /** @type {Uint8Array | null} */
     this.similarities = null;
@@ -56,7 +59,7 @@ class SongMap {
     this.asking = new AbortController();
     this.#listen();
     this.repaint();
-    data.loadNames().then(() => this.redraw(), () => {});
+    data.loadNames().then(() => this.remark(), () => {});
   }
 
   #listen() {
@@ -70,11 +73,12 @@ class SongMap {
     this.marks.addEventListener("blur", () => this.walkTo(-1));
     byId("map-in").addEventListener("click", () => this.#zoom(1.8));
     byId("map-out").addEventListener("click", () => this.#zoom(1 / 1.8));
-    byId("map-whole").addEventListener("click", () => this.view.glide(0.5, 0.5, 1));
+    byId("map-whole").addEventListener("click", () => this.view.glide(this.view.home.x, this.view.home.y, 1));
     byId("map-colour").addEventListener("change", () => this.repaint());
     themes.addEventListener("change", () => this.repaint());
     watch(["answer"], () => this.compare());
-    watch(["answer", "playlist", "notLike"], () => this.redraw());
+    watch(["answer", "playlist"], () => this.remark());
+    watch(["answer", "playlist"], showLegend);
     this.compare();
   }
 
@@ -88,10 +92,9 @@ class SongMap {
     const { clientWidth, clientHeight } = byId("map-frame");
     if (!clientWidth || !clientHeight) return;
     this.ratio = Math.min(devicePixelRatio || 1, 2);
-    for (const canvas of [this.points, this.marks]) {
-      canvas.width = Math.round(clientWidth * this.ratio);
-      canvas.height = Math.round(clientHeight * this.ratio);
-    }
+    this.layer.resize(clientWidth, clientHeight, this.ratio);
+    this.marks.width = Math.round(clientWidth * this.ratio);
+    this.marks.height = Math.round(clientHeight * this.ratio);
     this.view.resize(clientWidth, clientHeight);
   }
 
@@ -137,10 +140,17 @@ class SongMap {
     } else {
       this.painted = { colours: artistColours(this.data.artists, isDark), order: null };
     }
+    showLegend();
     this.redraw();
   }
 
   redraw() {
+    this.layer.isStale = true;
+    this.remark();
+  }
+
+  /** New marks over the same points. */
+  remark() {
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.draw();
@@ -149,16 +159,13 @@ class SongMap {
 
   draw() {
     const begin = performance.now();
-    const { view, ratio } = this;
-    const scaled = { x: view.x, y: view.y, scale: view.scale * ratio };
+    const { view } = this;
     const room = Math.sqrt((view.width * view.height) / this.data.count);
     const radius = Math.min(Math.max(room * 0.16, 1) * view.zoom ** 0.4, 6);
-    const alpha = this.data.count > 3000 && view.zoom < 4 ? 0.72 : 0.9;
-    const { colours, order } = this.painted;
-    const seen = drawPoints(this.context, this.data, scaled, colours, order, radius * ratio, alpha);
+    const isUpToDate = this.layer.update(this.painted, radius);
     drawMarks(this, radius);
-    this.placeTip();
-    this.points.dataset.seen = String(seen);
+    this.tip.place();
+    if (!isUpToDate) this.remark();
     this.points.dataset.drawMs = (performance.now() - begin).toFixed(1);
   }
 
@@ -172,7 +179,7 @@ class SongMap {
     if (row === this.hovered) return;
     this.hovered = row;
     this.marks.style.cursor = row < 0 ? "" : "pointer";
-    this.redraw();
+    this.remark();
     await this.#tip(row);
   }
 
@@ -183,30 +190,9 @@ class SongMap {
     if (song) this.ask({ kind: "song", song });
   }
 
-  /** Show a row's name beside it. @param {number} row */
-  async #tip(row) {
-    const tip = byId("map-tip");
-    tip.hidden = true;
-    if (row < 0) return "";
-    const name = await this.data.nameOf(row).catch(() => "");
-    if (row !== this.hovered && row !== this.cursor) return name;
-    const { artist, title } = parts(name);
-    tip.replaceChildren(el("strong", {}, title), el("span", {}, artist));
-    tip.hidden = name === "";
-    this.tipped = row;
-    this.placeTip();
-    return name;
-  }
-
-  /** The tip stays beside its song, wherever that goes. */
-  placeTip() {
-    const tip = byId("map-tip");
-    if (tip.hidden) return;
-    const row = this.tipped;
-    const [px, py] = this.view.toPixels(this.data.x[row], this.data.y[row]);
-    const left = Math.min(Math.max(px - tip.offsetWidth / 2, 6), Math.max(this.view.width - tip.offsetWidth - 6, 6));
-    const top = py > tip.offsetHeight + 22 ? py - tip.offsetHeight - 14 : py + 14;
-    tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
+  /** @param {number} row */
+  #tip(row) {
+    return this.tip.show(row, () => row === this.hovered || row === this.cursor);
   }
 
   /** @param {KeyboardEvent} event */
@@ -239,7 +225,7 @@ class SongMap {
   async walkTo(row) {
     this.cursor = row;
     if (row >= 0) this.view.reveal(this.data.x[row], this.data.y[row]);
-    this.redraw();
+    this.remark();
     const name = await this.#tip(row);
     if (name) announce(name);
   }

@@ -13,9 +13,11 @@ export class MapData {
     const points = new Uint16Array(bytes(answer.points ?? "").buffer);
     this.x = new Float32Array(this.count);
     this.y = new Float32Array(this.count);
+    this.bounds = { left: 1, right: 0, top: 1, bottom: 0 };
     for (let row = 0; row < this.count; row++) {
       this.x[row] = points[2 * row] / 65_535;
       this.y[row] = points[2 * row + 1] / 65_535;
+      this.#include(this.x[row], this.y[row]);
     }
     this.artists = new Uint32Array(bytes(answer.artists ?? "").buffer);
     /** @type {(string | undefined)[]} */
@@ -26,6 +28,15 @@ export class MapData {
     /** @type {Map<number, Promise<void>>} */
     this.pages = new Map();
     this.grid = new Grid(this.x, this.y);
+  }
+
+  /** @param {number} x @param {number} y */
+  #include(x, y) {
+    const { left, right, top, bottom } = this.bounds;
+    if (x < left) this.bounds.left = x;
+    if (x > right) this.bounds.right = x;
+    if (y < top) this.bounds.top = y;
+    if (y > bottom) this.bounds.bottom = y;
   }
 
   /** The name of a row; what is not here yet is fetched. @param {number} row @returns {Promise<string>} */

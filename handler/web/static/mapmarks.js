@@ -3,7 +3,8 @@
 import { parts } from "./dom.js";
 import { now } from "./state.js";
 
-const NAMES_SHOWN = 24;
+const NAMES_SHOWN = 60; // of songs in view; past that they would hide each other
+const NAMES_BESIDE_ANSWER = 24;
 
 /**
  * @param {any} map a SongMap
@@ -24,8 +25,11 @@ export function drawMarks(map, radius) {
   const found = rowsOf((now().answer?.recommendations ?? []).map(({ song }) => song));
   for (const row of found) ring(context, place(row), radius + 3, colours, 1.5);
   const seed = data.rows.get(map.seed ?? "") ?? -1;
-  const named = new Set([...(seed >= 0 ? [seed] : []), ...found.slice(0, 6), ...inView(data, view)]);
-  names(context, [...named], place, radius, data, view, colours, new Set([map.hovered, map.cursor]));
+  const seeds = seed >= 0 ? [seed] : [];
+  const few = inView(data, view);
+  const named = new Set([...seeds, ...found.slice(0, 6), ...few]);
+  const seen = [...new Set([...seeds, ...found, ...few])].map(place);
+  names(context, [...named], place, radius, data, view, colours, new Set([map.hovered, map.cursor]), seen);
   if (seed >= 0) star(context, place(seed), radius + 4, colours);
   for (const row of [map.hovered, map.cursor]) if (row >= 0) ring(context, place(row), radius + 4, { ...colours, accent: colours.ink }, 2);
 }
@@ -71,11 +75,12 @@ function star(context, [x, y], radius, colours) {
 function inView(data, view) {
   const [left, top] = view.toMap(0, 0);
   const [right, bottom] = view.toMap(view.width, view.height);
+  const most = now().answer === null ? NAMES_SHOWN : NAMES_BESIDE_ANSWER;
   const found = [];
   for (const row of data.grid.within(left, top, right, bottom)) {
     if (data.x[row] < left || data.x[row] > right || data.y[row] < top || data.y[row] > bottom) continue;
     found.push(row);
-    if (found.length > NAMES_SHOWN) return [];
+    if (found.length > most) return [];
   }
   return found;
 }
@@ -83,13 +88,16 @@ function inView(data, view) {
 /**
  * Titles beside points, each where no earlier one is.
  * @param {CanvasRenderingContext2D} context @param {number[]} rows @param {(row: number) => [number, number]} place
- * @param {number} radius @param {any} data @param {any} view @param {Colours} colours @param {Set<number>} passed
+ * @param {number} radius @param {any} data @param {any} view @param {Colours} colours @param {Set<number>} passed @param {[number, number][]} seen places that no name may hide
  */
-function names(context, rows, place, radius, data, view, colours, passed) {
+function names(context, rows, place, radius, data, view, colours, passed, seen) {
   context.font = `500 12px ${getComputedStyle(document.body).fontFamily}`;
   context.textBaseline = "middle";
   /** @type {[number, number, number][]} */
-  const taken = [];
+  const taken = seen.map(([x, y]) => [x - radius - 3, y, 2 * radius + 6]);
+  /** @param {number} left @param {number} y @param {number} width */
+  const isFree = (left, y, width) =>
+    left >= 0 && left + width <= view.width && !taken.some(([a, b, c]) => Math.abs(b - y) < 15 && left < a + c && a < left + width);
   for (const row of rows) {
     const name = data.names[row];
     if (name === undefined || passed.has(row)) continue;
@@ -98,13 +106,16 @@ function names(context, rows, place, radius, data, view, colours, passed) {
     const full = parts(name).title;
     const text = full.length > 28 ? `${full.slice(0, 27)}…` : full;
     const width = context.measureText(text).width;
-    const left = x + radius + 9 + width < view.width ? x + radius + 9 : x - radius - 9 - width;
-    if (left < 0 || taken.some(([a, b, c]) => Math.abs(b - y) < 15 && left < a + c && a < left + width)) continue;
-    taken.push([left, y, width]);
+    const [beside, apart] = [radius + 9, radius + 14];
+    const places = [[x + beside, y], [x - beside - width, y], [x - width / 2, y - apart], [x - width / 2, y + apart]];
+    const free = places.find(([left, line]) => isFree(left, line, width));
+    if (!free) continue;
+    const [left, line] = free;
+    taken.push([left, line, width]);
     context.lineWidth = 4;
     context.strokeStyle = colours.paper;
-    context.strokeText(text, left, y);
+    context.strokeText(text, left, line);
     context.fillStyle = colours.ink;
-    context.fillText(text, left, y);
+    context.fillText(text, left, line);
   }
 }

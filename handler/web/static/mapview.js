@@ -3,20 +3,30 @@
 const MOST_ZOOM = 400;
 const GLIDE_MS = 260;
 const CLICK_PX = 5;
+const MARGIN_PX = 28;
+const LEAST_SIDE = 0.2; // of the map: a few songs in one place are not all there is to see
 
 /** Changes by being told, and says when it did. */
 export class MapView {
   /**
    * @param {HTMLCanvasElement} canvas
+   * @param {{left: number, right: number, top: number, bottom: number}} bounds of what is on the map
    * @param {() => void} changed
    */
-  constructor(canvas, changed) {
+  constructor(canvas, { left, right, top, bottom }, changed) {
     this.canvas = canvas;
     this.changed = changed;
     this.width = 1;
     this.height = 1;
-    this.x = 0.5;
-    this.y = 0.5;
+    /** The middle of all there is, and its extent. */
+    this.home = {
+      x: (left + right) / 2,
+      y: (top + bottom) / 2,
+      across: Math.max(right - left, LEAST_SIDE),
+      down: Math.max(bottom - top, LEAST_SIDE),
+    };
+    this.x = this.home.x;
+    this.y = this.home.y;
     this.scale = 1;
     this.gliding = 0;
     /** Where a glide under way will end. @type {{x: number, y: number, zoom: number} | null} */
@@ -28,9 +38,10 @@ export class MapView {
     return this.goal ?? { x: this.x, y: this.y, zoom: this.zoom };
   }
 
-  /** All of the map, with a margin: pixels for its side. */
+  /** Pixels for 1 at which all songs are in view, with a margin. */
   get whole() {
-    return Math.min(this.width, this.height) * 0.92;
+    const [width, height] = [this.width, this.height].map((side) => Math.max(side - 2 * MARGIN_PX, 1));
+    return Math.min(width / this.home.across, height / this.home.down);
   }
 
   get zoom() {

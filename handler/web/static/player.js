@@ -4,10 +4,13 @@ import { previewAddress } from "./api.js";
 import { announce, byId } from "./dom.js";
 import { now, set, watch } from "./state.js";
 
+const FAILED_MS = 8_000;
+
 /** @returns {(name: string) => void} plays a song; the one that plays, it stops */
 export function startPlayer() {
   const audio = /** @type {HTMLAudioElement} */ (byId("audio"));
   const progress = byId("player-progress");
+  let closing = 0;
 
   const stop = () => {
     audio.pause();
@@ -24,11 +27,20 @@ export function startPlayer() {
     });
   };
 
-  /** @param {string} name */
+  /** Say so where it would have played, for a while. @param {string} name */
   const failed = (name) => {
     if (now().playing !== name) return;
     set({ playing: null });
-    announce(`${name} cannot be played`);
+    const said = `${name} cannot be played`;
+    announce(said);
+    byId("player-name").textContent = said;
+    byId("player").hidden = false;
+    progress.hidden = true;
+    closing = setTimeout(close, FAILED_MS);
+  };
+
+  const close = () => {
+    byId("player").hidden = true;
   };
 
   audio.addEventListener("timeupdate", () => {
@@ -40,12 +52,14 @@ export function startPlayer() {
     const following = playlist[playlist.indexOf(playing ?? "") + 1];
     if (playing !== null && playlist.includes(playing) && following) play(following);
   });
-  byId("player-stop").addEventListener("click", stop);
+  byId("player-stop").addEventListener("click", () => (now().playing === null ? close() : stop()));
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && now().playing !== null && !event.defaultPrevented) stop();
   });
   watch(["playing"], ({ playing }) => {
+    clearTimeout(closing);
     byId("player").hidden = playing === null;
+    progress.hidden = false;
     byId("player-name").textContent = playing ?? "";
     progress.value = 0;
   });

@@ -1,4 +1,5 @@
-// The playlist: kept in order by hand, begun or gone on with by the server, saved as .m3u8.
+// The playlist: kept in order by hand, begun or gone on with by the server, saved as .m3u8 (which
+// the server writes: it knows where the files are).
 
 import { ApiError, playlist as askPlaylist, playlistFile } from "./api.js";
 import { suggestSongs } from "./combobox.js";
@@ -31,8 +32,8 @@ export function startPlaylist(acts) {
   };
 }
 
-/** What people did by hand is no answer of the server's any more. @param {string[]} names @param {object | null} [request] */
-const change = (names, request = null) => set({ playlist: names, playlistRequest: request });
+/** @param {string[]} names */
+const change = (names) => set({ playlist: names });
 
 /** @param {import("./results.js").Acts} acts */
 function render(acts) {
@@ -127,7 +128,7 @@ async function make(request, joined, acts) {
   try {
     const found = (await askPlaylist(request)).songs.map(({ song }) => song);
     const names = joined(found);
-    change(names, "from" in request ? request : null);
+    change(names);
     problem.replaceChildren();
     announce(`${songs(names.length)} in the playlist`);
   } catch (error) {
@@ -145,10 +146,8 @@ function fail(error, again, acts) {
 
 /** @param {import("./results.js").Acts} acts */
 async function save(acts) {
-  const { playlist, playlistRequest } = now();
   try {
-    // The server knows where the files are; what was arranged by hand goes by its names.
-    const file = playlistRequest ? await playlistFile(playlistRequest) : new Blob([m3u8(playlist)], { type: "audio/x-mpegurl" });
+    const file = await playlistFile({ these: now().playlist });
     const address = URL.createObjectURL(file);
     el("a", { href: address, download: "vibe-search.m3u8" }).click();
     setTimeout(() => URL.revokeObjectURL(address), 10_000);
@@ -156,10 +155,4 @@ async function save(acts) {
   } catch (error) {
     fail(error, () => save(acts), acts);
   }
-}
-
-/** An extended M3U in UTF-8. @param {string[]} names */
-export function m3u8(names) {
-  const clean = names.map((name) => name.replace(/[\r\n]+/g, " "));
-  return ["#EXTM3U", ...clean.flatMap((name) => [`#EXTINF:-1,${name}`, name]), ""].join("\n");
 }

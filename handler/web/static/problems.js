@@ -14,17 +14,25 @@ const TITLES = {
   415: "That is no audio file this server knows",
   422: { sound: "That could not be listened to", other: "That does not fit together" },
   429: "Too many questions at once",
-  501: "This catalogue does not know words yet",
+  501: {
+    words: "This catalogue does not know words yet",
+    sound: "This catalogue cannot be asked by sound",
+    other: "This server cannot do that",
+  },
   503: "The server is busy",
   504: "That took too long",
 };
 
-/** @type {Record<number, string>} */
+const KINDS = "It takes wav, flac, ogg, opus, mp3, aiff, m4a and aac that play.";
+
+/** By status, some by how it was asked. @type {Record<number, string | Record<string, string>>} */
 const HELP = {
   0: "Look whether it still runs, and whether you are online.",
   413: "A shorter piece does as well: a minute is plenty.",
-  501: "Its model hears, but does not read. Whoever runs this server can add the other half:",
-  503: "It listens to other sounds right now.",
+  415: { sound: KINDS },
+  422: { sound: KINDS },
+  501: { words: "Its model hears, but does not read. Whoever runs this server can add the other half:" },
+  503: { sound: "It listens to other sounds right now." },
 };
 
 const WORTH_TRYING_AGAIN = new Set([0, 429, 500, 502, 503, 504]);
@@ -35,9 +43,8 @@ const WORTH_TRYING_AGAIN = new Set([0, 429, 500, 502, 503, 504]);
  * @param {{ask: (query: import("./state.js").Query) => void, again: () => void}} acts
  */
 export function problemOf(error, kind, acts) {
-  const titles = TITLES[error.status] ?? "Something went wrong";
-  const title = typeof titles === "string" ? titles : (titles[kind] ?? titles.other ?? titles.song);
-  const help = HELP[error.status];
+  const title = chosen(TITLES[error.status], kind) ?? "Something went wrong";
+  const help = chosen(HELP[error.status], kind);
   return el(
     "div",
     { className: "problem", role: "alert" },
@@ -49,6 +56,9 @@ export function problemOf(error, kind, acts) {
       el("button", { type: "button", onclick: acts.again }, error.retryS ? `Try again (in ${error.retryS} s)` : "Try again"),
   );
 }
+
+/** @param {string | Record<string, string> | undefined} texts @param {string} kind */
+const chosen = (texts, kind) => (typeof texts === "object" ? (texts[kind] ?? texts.other) : texts);
 
 /** @param {string[]} names @param {{ask: (query: import("./state.js").Query) => void}} acts */
 function suggestions(names, acts) {

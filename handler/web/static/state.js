@@ -10,7 +10,6 @@
  * @property {{topK: number, perArtist: number | null, diversity: number}} refine
  * @property {string[]} notLike songs to keep away from
  * @property {string[]} playlist
- * @property {object | null} playlistRequest what the server would answer just this playlist to
  * @property {string | null} playing
  * @property {boolean} previews whether songs can be played
  * @property {string} version of the bundle
@@ -25,7 +24,6 @@ let state = {
   refine: { topK: 10, perArtist: null, diversity: 0 },
   notLike: [],
   playlist: [],
-  playlistRequest: null,
   playing: null,
   previews: false,
   version: "",
