@@ -7,6 +7,8 @@ leaves a number of a 512-dimensional unit vector (1/√512) six steps.
 
 from __future__ import annotations
 
+import mmap
+import queue
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from embed.cores import available_cores
 from embed.errors import BundleError
 from embed.sieve import rounded
 from embed.spec import EMBEDDING_SIZE
@@ -42,26 +45,21 @@ Slots = NDArray[np.int64]
 
 class Graph:
     """Nodes 0, 1, 2 …, called slots, each an embedding; safe to share between threads for
-    searching, which go on side by side (USearch lets go of Python's lock meanwhile)."""
+    searching, as many of which go on side by side as there are cores.
+
+    One of USearch's indexes answers one search at a time, whoever asks; so there are several
+    over one memory map, of 8 bytes a node each.
+    """
 
     def __init__(self, usearch: USearch) -> None:
         self._usearch = usearch
+        self._idle: queue.LifoQueue[USearch] = queue.LifoQueue()
+        self._idle.put(usearch)
 
     @classmethod
     def empty(cls) -> Self:
         """A graph without nodes."""
-        from usearch.index import Index  # noqa: PLC0415 - 0.1 s, and only many songs need it
-
-        return cls(
-            Index(
-                ndim=EMBEDDING_SIZE,
-                metric="cos",
-                dtype="i8",
-                connectivity=CONNECTIVITY,
-                expansion_add=EXPANSION_ADD,
-                expansion_search=EXPANSION_SEARCH,
-            )
-        )
+        return cls(_usearch())
 
     @classmethod
     def open(cls, path: Path, nodes: int, *, to_change: bool = False) -> Self:
@@ -75,12 +73,21 @@ class Graph:
             if to_change:
                 graph._usearch.load(path)
             else:
-                graph._usearch.view(path)
+                graph._view(path)
         except _UNREADABLE as error:
             raise BundleError(f"{path}: not an index of embeddings: {error}") from error
         if len(graph) != nodes:
             raise BundleError(f"{path}: {len(graph)} nodes, expected {nodes}")
         return graph
+
+    def _view(self, path: Path) -> None:
+        with path.open("rb") as file:  # kept: USearch reads from the map, but does not hold it
+            self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._usearch.view(self._mapped)
+        for _ in range(available_cores() - 1):
+            another = _usearch()
+            another.view(self._mapped)
+            self._idle.put(another)
 
     def __len__(self) -> int:
         return len(self._usearch)
@@ -97,7 +104,11 @@ class Graph:
     def near(self, query: NDArray[np.float32], count: int) -> Slots:
         """About the ``count`` nearest slots to a unit ``query``, float32 ``(512,)``."""
         codes = rounded(query[np.newaxis])[0][0]
-        found = self._usearch.search(codes, min(count, len(self)), threads=1).keys
+        usearch = self._idle.get()
+        try:
+            found = usearch.search(codes, min(count, len(self)), threads=1).keys
+        finally:
+            self._idle.put(usearch)
         return np.asarray(found).astype(np.int64)
 
     def save(self, path: Path) -> None:
@@ -121,6 +132,20 @@ def shuffled(count: int) -> Iterator[NDArray[np.int64]]:
 
 _AT_A_TIME: Final = 4_096
 """Embeddings read and added at a time: 8 MB."""
+
+
+def _usearch() -> USearch:
+    from usearch.index import Index  # noqa: PLC0415 - 0.1 s, and only many songs need it
+
+    return Index(
+        ndim=EMBEDDING_SIZE,
+        metric="cos",
+        dtype="i8",
+        connectivity=CONNECTIVITY,
+        expansion_add=EXPANSION_ADD,
+        expansion_search=EXPANSION_SEARCH,
+        enable_key_lookups=False,  # nothing is asked by slot: opened in a fifth of the time
+    )
 
 
 def _check_kind(path: Path) -> None:
