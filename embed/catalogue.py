@@ -39,8 +39,17 @@ CREATE VIRTUAL TABLE names USING fts5(
     plain, content='', detail=none, columnsize=0, tokenize='trigram case_sensitive 1'
 );
 """
-_INDEXES: Final = """
+_COPIES: Final = """
+SELECT row, first FROM songs JOIN (
+    SELECT sha256, MIN(row) AS first FROM songs WHERE sha256 <> ''
+    GROUP BY sha256 HAVING COUNT(*) > 1
+) USING (sha256) WHERE row <> first
+"""
+_INDEXES: Final = f"""
 CREATE INDEX songs_by_sha256 ON songs (sha256);
+-- Found once, not at each start: half a second among a million songs.
+CREATE TABLE copies (row INTEGER PRIMARY KEY, first INTEGER NOT NULL);
+INSERT INTO copies {_COPIES} ORDER BY row;
 INSERT INTO names (names) VALUES ('optimize');
 -- How many names hold each trigram: of a name the rare ones are enough, and FTS5 itself would
 -- have to read all of a trigram's rows to say.
@@ -48,7 +57,7 @@ CREATE TABLE trigrams (trigram TEXT PRIMARY KEY, songs INTEGER NOT NULL) WITHOUT
 CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, names, row);
 INSERT INTO trigrams SELECT term, doc FROM temp.vocabulary ORDER BY term;
 DROP TABLE temp.vocabulary;
-"""
+"""  # noqa: S608
 # In a file without a name: songs are sorted on disk, so that any number of them is.
 _GIVEN: Final = """
 CREATE TEMP TABLE given (
@@ -60,6 +69,11 @@ _IN_ORDER: Final = "SELECT * FROM temp.given ORDER BY folded, name, path, rowid"
 _SONG: Final = "id, name, artist, title, path, duration_s, sha256"
 
 _SONGS_AT_A_TIME: Final = 1_000
+
+_NAMES_AT_A_TIME: Final = 10_000
+_BETWEEN: Final = "\0"
+_ONE_BY_ONE: Final = "SELECT name FROM songs WHERE row >= ? AND row < ? ORDER BY row"
+_JOINED: Final = f"SELECT group_concat(name, char(0)), COUNT(*) FROM ({_ONE_BY_ONE})"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,20 +180,11 @@ class Catalogue:
         self._database = Database(path)
         try:
             self._check_kind()
-            self.names: list[str] = self._database.column("SELECT name FROM songs ORDER BY row")
-            last = self._database.column("SELECT MAX(row) FROM songs")[0]
+            self.names: list[str] = self._read_names()
+            self.copies: Mapping[int, int] = dict(self._read_copies())
             digests = self._database.column("SELECT DISTINCT spec_digest FROM songs")
-            if (last if last is not None else -1) + 1 != len(self.names):
-                raise BundleError(f"{path}: {len(self.names)} songs, but the last row is {last}")
             if len(digests) > 1:
                 raise BundleError(f"{path}: songs of {len(digests)} specs, expected one")
-            self.copies: Mapping[int, int] = dict(
-                self._database.rows(
-                    "SELECT row, first FROM songs JOIN (SELECT sha256, MIN(row) AS first FROM songs"
-                    " WHERE sha256 <> '' GROUP BY sha256 HAVING COUNT(*) > 1) USING (sha256)"
-                    " WHERE row <> first"
-                )
-            )
         except BundleError:
             self.close()
             raise
@@ -211,6 +216,26 @@ class Catalogue:
             self._database.column("SELECT artist FROM songs WHERE row = ?", row)[0] for row in rows
         ]
         return [None if artist is None else fold(artist) for artist in found]
+
+    def _read_names(self) -> list[str]:
+        """By row. Joined by SQLite they come in a third of the time that one by one they take."""
+        last = self._database.column("SELECT MAX(row) FROM songs")[0]
+        names: list[str] = []
+        for start in range(0, -1 if last is None else last + 1, _NAMES_AT_A_TIME):
+            rows = start, start + _NAMES_AT_A_TIME
+            [(joined, count)] = self._database.rows(_JOINED, *rows)
+            some = [] if joined is None else joined.split(_BETWEEN)
+            if len(some) != count:  # a name holds what they are joined by
+                some = self._database.column(_ONE_BY_ONE, *rows)
+            names += some
+        if last is not None and last + 1 != len(names):
+            raise BundleError(f"{self.path}: {len(names)} songs, but the last row is {last}")
+        return names
+
+    def _read_copies(self) -> list[tuple[int, int]]:
+        # Catalogues written before they were noted do not have them.
+        are_noted = self._database.column("SELECT 1 FROM sqlite_master WHERE name = 'copies'")
+        return self._database.rows("SELECT row, first FROM copies" if are_noted else _COPIES)
 
     def _check_kind(self) -> None:
         [application] = self._database.column("PRAGMA application_id")

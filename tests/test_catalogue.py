@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,14 @@ def test_names_that_no_database_holds_are_made_printable(tmp_path: Path) -> None
     catalogue.close()
 
 
+def test_names_are_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embed.catalogue._NAMES_AT_A_TIME", 3)
+    names = ["a", "b", "c", "d\0", "\0e", "f", "g"]
+    catalogue = opened(tmp_path, [song(name) for name in names])
+    assert catalogue.names == sorted(names, key=lambda name: (fold(name), name))
+    catalogue.close()
+
+
 def test_song_ids_are_stable() -> None:
     assert song_id("a/b.ogg") == "400de034aca5ba8659c2"
     assert song_id("x\udcff") != song_id("x\udcfe")
@@ -118,6 +127,11 @@ def test_copies_point_to_the_first_row_with_the_same_content(tmp_path: Path) -> 
     catalogue = opened(tmp_path, songs)
     assert catalogue.copies == {2: 0, 3: 0}
     catalogue.close()
+    with closing(sqlite3.connect(catalogue.path)) as database:
+        database.execute("DROP TABLE copies")  # as catalogues were before they were noted
+    older = Catalogue(catalogue.path)
+    assert older.copies == {2: 0, 3: 0}
+    older.close()
 
 
 def test_unknown_content_is_no_copy(tmp_path: Path) -> None:
