@@ -191,8 +191,7 @@ PAN = """
       return [works, intervals, Number(points.dataset.painted) - painted];
     }
 """
-SMOOTH_MS = 1000 / 60
-"""Of a frame's work, in the median: with all points in view, on a machine that does more."""
+FRAME_MS = 1000 / 60
 
 
 @pytest.mark.parametrize("scale", [1, 2], ids=["plain", "dense screen"])
@@ -213,7 +212,8 @@ def test_fifty_thousand_songs_move_smoothly(browser: Browser, scale: int) -> Non
                 f"{median(intervals):.1f} ms, 19 of 20 within {sorted(intervals)[-4]:.1f} ms"
             )
             assert painted > 1, "what is moved is painted anew, too"
-        assert min(median(works) for works, *_ in passes) < SMOOTH_MS
+            # However slow the machine: what takes longer than a frame is not done in each.
+            assert painted <= len(works) / 2 or median(works) < FRAME_MS
         # At rest it is painted where it is, not moved there.
         expect(points).to_have_css("transform", "none")
 
