@@ -18,7 +18,7 @@ from typing import Any, Final
 from embed.database import Database
 from embed.errors import BundleError
 from embed.lookup import Lookup
-from embed.names import fold, plain, writable
+from embed.names import fold, plain, trigrams, writable
 
 APPLICATION_ID: Final = 0x56494245  # "VIBE"
 SCHEMA_VERSION: Final = 1
@@ -38,6 +38,8 @@ CREATE TABLE songs (
 CREATE VIRTUAL TABLE names USING fts5(
     plain, content='', detail=none, columnsize=0, tokenize='trigram case_sensitive 1'
 );
+-- Of names that have no trigram.
+CREATE TABLE short_names (row INTEGER PRIMARY KEY);
 """
 _COPIES: Final = """
 SELECT row, first FROM songs JOIN (
@@ -119,10 +121,11 @@ def write_catalogue(path: Path, songs: Iterable[Song], spec_digest: str) -> int:
             _records(database.execute(_IN_ORDER), spec_digest),
         )
         names = database.execute("SELECT row, name FROM songs ORDER BY row")
+        short: list[tuple[int]] = []
         database.executemany(
-            "INSERT INTO names (rowid, plain) VALUES (?, ?)",
-            ((row, plain(name)) for row, name in names),
+            "INSERT INTO names (rowid, plain) VALUES (?, ?)", _plain_names(names, short)
         )
+        database.executemany("INSERT INTO short_names VALUES (?)", short)
         database.execute("COMMIT")
         database.executescript(_INDEXES)
         database.execute("VACUUM")
@@ -152,6 +155,17 @@ def _records(in_order: Iterable[tuple[Any, ...]], spec_digest: str) -> Iterator[
     for row, (folded, name, path, identity, artist, title, *rest) in enumerate(in_order):
         shown, place = (writable(text.decode("utf-8", "surrogatepass")) for text in (name, path))
         yield (row, identity, shown, folded, artist, title, place, *rest, spec_digest)
+
+
+def _plain_names(
+    names: Iterable[tuple[int, str]], short: list[tuple[int]]
+) -> Iterator[tuple[int, str]]:
+    """What is indexed; rows of names that have no trigram are added to ``short``."""
+    for row, name in names:
+        text = plain(name)
+        if not trigrams(text):
+            short.append((row,))
+        yield row, text
 
 
 def songs_of(path: Path) -> Iterator[Song]:

@@ -18,6 +18,11 @@ _LIKELIEST: Final = 400
 _TRIGRAMS: Final = 64
 """Trigrams of a query that are looked up: FTS5 refuses expressions deeper than 256."""
 
+_AROUND: Final = 200
+_AROUND_ROWS: Final = 20_000
+"""Trigrams, and names that hold them, by which one or two letters are looked for: of more
+common letters the first names of the catalogue bring enough."""
+
 _TELLING: Final = 6
 """Trigrams, the rarest, by which a part of a name is looked for; the name itself confirms it."""
 
@@ -47,9 +52,9 @@ class Lookup:
         self._database = database
         self._names = names
         # Catalogues written before there were counts have none.
-        self._has_counts = bool(
-            database.column("SELECT 1 FROM sqlite_master WHERE name = 'trigrams'")
-        )
+        tables = database.column("SELECT name FROM sqlite_master WHERE type = 'table'")
+        self._has_counts = "trigrams" in tables
+        self._has_short_names = "short_names" in tables
 
     def exact(self, name: str) -> list[int]:
         """Rows of the songs with this name, case and spacing aside."""
@@ -79,11 +84,30 @@ class Lookup:
                 " ORDER BY names.rowid LIMIT ?",
                 *(" ".join(_term(one) for _, one in rarest[:_TELLING]), start, folded, limit),
             )
-        # One or two letters, or only punctuation: no trigram to look up.
+        rare = self._trigrams_around(plain(folded))
+        if rare:
+            return self._database.column(
+                "SELECT row FROM songs WHERE row IN (SELECT rowid FROM names WHERE names MATCH ?"
+                " UNION SELECT row FROM short_names) AND row >= ? AND instr(folded, ?)"
+                " ORDER BY row LIMIT ?",
+                *(" OR ".join(map(_term, rare)), start, folded, limit),
+            )
+        # In many names, so that a page of them is soon full; or punctuation, or an old catalogue.
         return self._database.column(
             "SELECT row FROM songs WHERE row >= ? AND instr(folded, ?) ORDER BY row LIMIT ?",
             *(start, folded, limit),
         )
+
+    def _trigrams_around(self, part: str) -> list[str]:
+        """The trigrams that hold one or two letters, if they are few and so are their names."""
+        if not part or not self._has_short_names:
+            return []
+        found = self._database.rows(
+            "SELECT trigram, songs FROM trigrams WHERE instr(trigram, ?) ORDER BY songs LIMIT ?",
+            *(part, _AROUND + 1),
+        )
+        few = len(found) <= _AROUND and sum(songs for _, songs in found) <= _AROUND_ROWS
+        return [trigram for trigram, _ in found] if few else []
 
     def find(self, name: str, limit: int = -1) -> list[int]:
         """Rows of the songs that ``name`` means, equally good matches by name; [] for none.

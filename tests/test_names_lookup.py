@@ -144,6 +144,22 @@ def test_a_catalogue_from_before_there_were_counts(tmp_path: Path) -> None:
     older.close()
 
 
+def test_one_or_two_letters_find_what_a_look_at_every_name_finds(tmp_path: Path) -> None:
+    odd = ["U2", "x", "ß", "!!", "!!! - Ç", "Sigur Rós - Ý", "kł", "k.d. lang - 'q'", "ﬁ", "Ǆ - ²"]
+    names = [one.name for one in many(3_000)] + odd
+    catalogue = opened(tmp_path, [song(name, path=str(at)) for at, name in enumerate(names)])
+    letters = sorted({letter for name in catalogue.names for letter in fold(name)} | {"\u2603"})
+    parts = letters + [one + other for one, other in product(letters, letters)]
+    fast = [catalogue.lookup.containing(part) for part in parts]
+    paged = [catalogue.lookup.containing(part, 1_000, 7) for part in parts]
+    folded = [fold(name) for name in catalogue.names]
+    for part, found, page in zip(parts, fast, paged, strict=True):
+        wanted = [row for row, name in enumerate(folded) if fold(part) in name]
+        assert found == wanted, part
+        assert page == [row for row in wanted if row >= 1_000][:7], part
+    catalogue.close()
+
+
 def test_a_part_longer_than_its_rarest_trigrams_is_confirmed(tmp_path: Path) -> None:
     """The same trigrams in another order are another name."""
     names = ["abcdefghij klmnop", "klmnop abcdefghij", "defghij klm abc"]
