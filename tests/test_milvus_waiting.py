@@ -43,6 +43,10 @@ def waiting(looks: Iterator[Look], stuck_s: float = 60) -> tuple[Server, Callabl
         ([(9, "InProgress"), (4, "InProgress"), (0, "InProgress"), (0, "Finished")], 4),
         # What stays without, since it is small: seen four times, nothing at work.
         ([(7, "Finished")] * 4, 4),
+        # So many may get one yet, whatever the server says: it looks for them once a minute.
+        ([*[(1_024, "Finished")] * 90, (0, "Finished")], 91),
+        # Or they are all of small parts.
+        ([(1_024, "Finished")] * 151, 151),
         # At work again in between, it is waited for anew.
         ([*[(7, "Finished")] * 3, (7, "InProgress"), *[(7, "Finished")] * 3], 7),
     ],

@@ -31,6 +31,13 @@ BLOCK: Final = 2_000
 _PASSES: Final = 3
 _SETTLED_LOOKS: Final = 3
 
+_SMALL: Final = 1_024
+"""Rows of a part from which it gets an index (Milvus' minSegmentNumRowsToEnableIndex)."""
+
+_SURE_LOOKS: Final = 150
+"""Of so many rows and more, all may be small parts'. But the server says "Finished" before it has
+begun, too: once a minute it looks for parts without their index (seen: 50 s after the flush)."""
+
 _STUCK_S: Final = 3_600.0
 """The largest part, half a million rows, takes one core some ten minutes."""
 
@@ -130,7 +137,7 @@ def _wait_for_index(
 ) -> None:
     """Until every part has its index that gets one. Raises EngineError when none comes."""
     looks, last, moved = 0, -1, time.monotonic()
-    while looks < _SETTLED_LOOKS:
+    while looks < (_SETTLED_LOOKS if last < _SMALL else _SURE_LOOKS):
         pending, is_at_work = milvus.unindexed(collection)
         if pending == 0 and not is_at_work:
             return
