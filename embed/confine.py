@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
@@ -18,6 +20,31 @@ def confine(memory_mib: int) -> None:
     threadpool_limits(1)
     _limit_memory(memory_mib)
     _silence()
+
+
+@contextmanager
+def cpu_limited(cpu_s: float) -> Iterator[None]:
+    """In here the system ends this process, even one that hangs in C, once all its threads have
+    used ``cpu_s`` of CPU time: the work's own doing, however busy the machine is. Not on Windows.
+    """
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    # Not RLIMIT_CPU: that counts a process' whole life, in whole seconds.
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def is_out_of_cpu(error: BaseException) -> bool:
+    """Whether a task failed because its worker met ``cpu_limited``."""
+    return (
+        isinstance(error, WorkerDied)
+        and hasattr(signal, "SIGPROF")
+        and error.exitcode == -signal.SIGPROF
+    )
 
 
 def reason_of(error: BaseException, timeout_s: float, memory_mib: int) -> str:

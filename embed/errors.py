@@ -7,6 +7,7 @@
     ├── StoreError     a store cannot be reached, or refuses
     ├── EngineError    the vector engine cannot be reached, or lacks what is asked of it
     │   └── UnfitEngineError    … and that will not change by waiting
+    ├── StarvedError   the machine gave too little CPU time; the same again may do
     └── SearchError    a query cannot be answered (bad top_k, opposite songs, …)
         └── NoSuchSongError    no song has a name like the one asked for
 
@@ -55,6 +56,15 @@ class EngineError(VibeError):
 
 class UnfitEngineError(EngineError):
     """Waiting helps nothing: the engine holds another version, or its client is not installed."""
+
+
+class StarvedError(VibeError):
+    """The machine gave too little CPU time, whatever was asked; worth trying again in
+    ``retry_after_s`` seconds."""
+
+    def __init__(self, message: str, retry_after_s: int = 10) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class SearchError(VibeError):

@@ -12,7 +12,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from embed.errors import AudioError, EngineError, NoSuchSongError, SearchError, VibeError, shown
+from embed.errors import (
+    AudioError,
+    EngineError,
+    NoSuchSongError,
+    SearchError,
+    StarvedError,
+    VibeError,
+    shown,
+)
 from handler.asgi import AnswerError, Endpoint
 from handler.errors import BusyError, LackingError
 from handler.operations.request_id import current
@@ -26,7 +34,7 @@ STATUS: Final[dict[type[BaseException], int]] = {
     AudioError: 422,
     LackingError: 501,
     BusyError: 503,
-    VibeError: 503,  # the bundle's files fail us, not the request
+    VibeError: 503,  # the bundle's files or the machine fail us, not the request
 }
 """By the nearest base of an error's type."""
 
@@ -79,7 +87,7 @@ def _told(request: Request, error: Exception) -> tuple[int, str, Mapping[str, st
     if not isinstance(error, HTTPException):
         status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
         headers = None
-        if isinstance(error, BusyError | EngineError):
+        if isinstance(error, BusyError | EngineError | StarvedError):
             headers = {"retry-after": str(error.retry_after_s)}
         return status, str(error), headers
     message = error.detail

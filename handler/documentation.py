@@ -45,7 +45,8 @@ BUSY: Final[Mapping[str, Any]] = {
     "503": {
         "headers": {
             "Retry-After": {
-                "description": "Seconds after which to try again, when all places were taken",
+                "description": "Seconds after which to try again, when all places were taken "
+                "or the machine is busy",
                 "schema": {"type": "integer"},
             }
         }

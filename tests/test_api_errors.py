@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from embed.errors import AudioError, BundleError, ModelError, SearchError, VibeError
+from embed.errors import AudioError, BundleError, ModelError, SearchError, StarvedError, VibeError
 from handler.app import create_app
 from handler.asgi import App
 from tests.services import Silent, app_of
@@ -202,6 +202,11 @@ def test_unknown_pages_and_wrong_methods_answer_json(
 def test_every_error_of_ours_has_a_status(error: VibeError, status: int) -> None:
     answer = call(create_app(Silent(error)), "POST", "/recommend", {"song": "a"})
     assert (answer.status, answer.json) == (status, {**FIELDS, "error": str(error)})
+
+
+def test_a_busy_machine_says_when_to_come_back() -> None:
+    answer = call(create_app(Silent(StarvedError("a", 7))), "POST", "/recommend", {"song": "a"})
+    assert (answer.status, answer.headers["retry-after"]) == (503, "7")
 
 
 def test_an_error_that_is_not_ours_tells_the_client_nothing_but_where_to_look(

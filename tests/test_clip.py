@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 from embed.bundle import open_bundle
 from embed.clip import Clips, ClipWork, embed_clip
-from embed.errors import AudioError, ModelError, VibeError
+from embed.errors import AudioError, ModelError, StarvedError, VibeError
 from embed.manifest import MODEL_FILE
 from embed.spec import FrontEnd
 from embed.workers import WorkerDied, WorkerNotStarted
@@ -106,7 +108,12 @@ def test_a_file_that_is_gone_is_not_the_clips_fault(clips, tmp_path):
 @pytest.mark.parametrize(
     ("error", "kind", "message"),
     [
-        (TimeoutError(), AudioError, "took longer than 20 s to decode; given up"),
+        (WorkerDied(-signal.SIGPROF), AudioError, "took 10 s of CPU time to decode; given up"),
+        (
+            TimeoutError(),
+            StarvedError,
+            "too little CPU time for the clip in 20 s: the machine is busy; try again in a moment",
+        ),
         (MemoryError(), AudioError, "needs more than 384 MiB to decode; given up"),
         (WorkerDied(-11), AudioError, "the decoder crashed (SIGSEGV)"),
         (WorkerNotStarted(1), VibeError, "the decoder cannot be started (exit code 1)"),
@@ -119,6 +126,38 @@ def test_a_file_that_is_gone_is_not_the_clips_fault(clips, tmp_path):
 def test_a_failure_is_the_clips_or_ours(clips, error, kind, message):
     found = clips.failure(error)
     assert (type(found), str(found)) == (kind, message)
+
+
+def test_a_clip_that_takes_the_time_is_to_blame(work, tmp_path):
+    """Headers of ADTS, a second and more of decoding, however fast or slow the machine."""
+    path, good = tmp_path / "a.aac", tmp_path / "good.wav"
+    path.write_bytes(b"\xff\xf1\x50\x80\x00\xff\xfc" * 1_000_000)
+    good.write_bytes(wav())
+    clips = Clips(replace(work, timeout_s=600, cpu_s=0.1))
+    try:
+        error = failure(clips, path)
+        assert (type(error), str(error)) == (
+            *(AudioError, "took 0.1 s of CPU time to decode; given up"),
+        )
+        assert clips.submit(good).result(120).shape == (512,), "encoding is not the clip's doing"
+    finally:
+        clips.close()
+
+
+def test_a_clip_that_got_no_time_is_not(work, tmp_path):
+    """A worker that is stopped gets as little as one can."""
+    path = write(tmp_path / "a.wav", tune(1, 8_000), 8_000)
+    clips = Clips(replace(work, timeout_s=0.5))
+    try:
+        worker = clips._pool._all[0]
+        worker._start()
+        os.kill(worker._process.pid, signal.SIGSTOP)
+        error = failure(clips, path)
+        assert type(error) is StarvedError
+        assert error.retry_after_s == 10
+        assert worker._process is None, "none is left behind, stopped"
+    finally:
+        clips.close()
 
 
 def test_the_worker_stays_and_yields(clips, tmp_path):

@@ -40,8 +40,9 @@ class Listener:
     async def embedding(self, clip: Path) -> Vectors:
         """The embedding of a clip, float32 ``(512,)``, unit length.
 
-        Raises AudioError when the clip is to blame, BundleError or ModelError when the model
-        cannot be used, VibeError when no worker can be had.
+        Raises AudioError when the clip is to blame, StarvedError when it got too little CPU
+        time, BundleError or ModelError when the model cannot be used, VibeError when no worker
+        can be had.
         """
         clips = self._clips
         if clips is None:
