@@ -82,7 +82,7 @@ class Graph:
 
     def _view(self, path: Path) -> None:
         with path.open("rb") as file:  # kept: USearch reads from the map, but does not hold it
-            self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         self._usearch.view(self._mapped)
         for _ in range(available_cores() - 1):
             another = _usearch()
