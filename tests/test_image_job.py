@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -35,8 +36,14 @@ def job() -> Manifest:
     return spec
 
 
-def pod(name: str, image: str, endpoint: str, node: Path) -> Manifest:
-    """A pod of the Job on a machine of its own, whose disk is ``node``."""
+def expanded(text: str, values: Mapping[str, str]) -> str:
+    """``$(NAME)`` in a container's arguments, as the kubelet reads it and podman 4.3 does not."""
+    return re.sub(r"\$\((\w+)\)", lambda found: values.get(found[1], found[0]), text)
+
+
+def pod(name: str, image: str, endpoint: str, node: Path, given: Mapping[str, str]) -> Manifest:
+    """A pod of the Job on a machine of its own, whose disk is ``node``; ``given`` is what its
+    ConfigMap says."""
     made = {"apiVersion": "v1", "kind": "Pod", **copy.deepcopy(job()["template"])}
     made["metadata"]["name"] = name
     spec = made["spec"] | {"hostNetwork": True}  # where loopback's S3 is
@@ -45,6 +52,7 @@ def pod(name: str, image: str, endpoint: str, node: Path) -> Manifest:
     environment = {**KEYS, "AWS_ENDPOINT_URL": endpoint}
     container["env"] = [{"name": key, "value": value} for key, value in environment.items()]
     container |= {"image": f"{image}:latest", "imagePullPolicy": "Never"}
+    container["args"] = [expanded(text, given) for text in container["args"]]
     [work] = [volume for volume in spec["volumes"] if volume["name"] == "work"]
     del work["emptyDir"]
     work["hostPath"] = {"path": str(node), "type": "Directory"}
@@ -62,7 +70,7 @@ def played(
     given = copy.deepcopy(one(PROD, "ConfigMap"))
     given["data"] |= {"MUSIC": f"s3://{bucket.name}/library", "BUNDLES": bucket.url}
     manifest = folder / f"{name}.yaml"
-    pods = pod(name, image, bucket.endpoint, node)
+    pods = pod(name, image, bucket.endpoint, node, given["data"])
     manifest.write_text(yaml.safe_dump_all([given, pods]))
     engine.run("kube", "play", "--replace", manifest)
     try:
