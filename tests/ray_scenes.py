@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ray._private.utils import get_ray_address_file
 from ray.cluster_utils import Cluster
 
 from embed.bundle import open_bundle
@@ -43,6 +44,8 @@ def cluster() -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory(prefix="ray-") as folder:
         common = {"node_ip_address": "127.0.0.1", "object_store_memory": 80 * 2**20}
         head = {**common, "num_cpus": 0, "include_dashboard": False, "temp_dir": folder}
+        # Ray notes the head's address in a folder that only ray.init makes.
+        Path(get_ray_address_file(None)).parent.mkdir(parents=True, exist_ok=True)
         started = Cluster(initialize_head=True, head_node_args=head)
         try:
             for _ in range(NODES):

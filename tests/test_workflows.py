@@ -175,7 +175,7 @@ def test_the_role_takes_the_job() -> None:
 
 def test_variables_are_named_at_the_top_and_come_from_infra() -> None:
     used = expressions(r"vars\.(\w+)")
-    assert used == {"AWS_REGION", "AWS_BUILD_ROLE", "ECR_REPOSITORY", "BUNDLES"}
+    assert used == {"AWS_REGION", "AWS_BUILD_ROLE", "ECR_REPOSITORY", "BUNDLES", "MILVUS"}
     top = text(".github/workflows/release.yml").split("\nname:")[0]
     assert used <= set(re.findall(r"[A-Z_]{4,}", top))
     for output in re.findall(r"\((\w+)\)", top):
