@@ -19,54 +19,8 @@ from embed.database import Database
 from embed.errors import BundleError
 from embed.lookup import Lookup
 from embed.names import fold, plain, trigrams, writable
+from embed.schema import APPLICATION_ID, COPIES, GIVEN, INDEXES, SCHEMA, SCHEMA_VERSION
 
-APPLICATION_ID: Final = 0x56494245  # "VIBE"
-SCHEMA_VERSION: Final = 1
-
-_SCHEMA: Final = f"""
-PRAGMA page_size = 4096;
-PRAGMA journal_mode = OFF;
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-CREATE TABLE songs (
-    row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, folded TEXT NOT NULL,
-    artist TEXT, title TEXT NOT NULL, path TEXT NOT NULL, duration_s REAL NOT NULL,
-    sha256 TEXT NOT NULL, spec_digest TEXT NOT NULL
-);
--- detail=none: 5 MB for 100,000 names instead of 14, and a match is confirmed on the name
--- anyway. One language's words are no good here: trigrams serve every script.
-CREATE VIRTUAL TABLE names USING fts5(
-    plain, content='', detail=none, columnsize=0, tokenize='trigram case_sensitive 1'
-);
--- Of names that have no trigram.
-CREATE TABLE short_names (row INTEGER PRIMARY KEY);
-"""
-_COPIES: Final = """
-SELECT row, first FROM songs JOIN (
-    SELECT sha256, MIN(row) AS first FROM songs WHERE sha256 <> ''
-    GROUP BY sha256 HAVING COUNT(*) > 1
-) USING (sha256) WHERE row <> first
-"""
-_INDEXES: Final = f"""
-CREATE INDEX songs_by_sha256 ON songs (sha256);
--- Found once, not at each start: half a second among a million songs.
-CREATE TABLE copies (row INTEGER PRIMARY KEY, first INTEGER NOT NULL);
-INSERT INTO copies {_COPIES} ORDER BY row;
-INSERT INTO names (names) VALUES ('optimize');
--- How many names hold each trigram: of a name the rare ones are enough, and FTS5 itself would
--- have to read all of a trigram's rows to say.
-CREATE TABLE trigrams (trigram TEXT PRIMARY KEY, songs INTEGER NOT NULL) WITHOUT ROWID;
-CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, names, row);
-INSERT INTO trigrams SELECT term, doc FROM temp.vocabulary ORDER BY term;
-DROP TABLE temp.vocabulary;
-"""  # noqa: S608
-# In a file without a name: songs are sorted on disk, so that any number of them is.
-_GIVEN: Final = """
-CREATE TEMP TABLE given (
-    folded TEXT, name BLOB, path BLOB, id TEXT, artist TEXT, title TEXT, duration_s REAL,
-    sha256 TEXT
-);
-"""
 _IN_ORDER: Final = "SELECT * FROM temp.given ORDER BY folded, name, path, rowid"
 _SONG: Final = "id, name, artist, title, path, duration_s, sha256"
 
@@ -108,8 +62,8 @@ def write_catalogue(path: Path, songs: Iterable[Song], spec_digest: str) -> int:
     path.unlink(missing_ok=True)
     database = sqlite3.connect(path, isolation_level=None)
     try:
-        database.executescript(_SCHEMA)
-        database.executescript(_GIVEN)
+        database.executescript(SCHEMA)
+        database.executescript(GIVEN)
         database.execute("BEGIN")
         database.executemany(
             "INSERT INTO temp.given VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_given, songs)
@@ -127,7 +81,7 @@ def write_catalogue(path: Path, songs: Iterable[Song], spec_digest: str) -> int:
         )
         database.executemany("INSERT INTO short_names VALUES (?)", short)
         database.execute("COMMIT")
-        database.executescript(_INDEXES)
+        database.executescript(INDEXES)
         database.execute("VACUUM")
         [(count,)] = database.execute("SELECT COUNT(*) FROM songs")
     except sqlite3.Error as error:
@@ -249,7 +203,7 @@ class Catalogue:
     def _read_copies(self) -> list[tuple[int, int]]:
         # Catalogues written before they were noted do not have them.
         are_noted = self._database.column("SELECT 1 FROM sqlite_master WHERE name = 'copies'")
-        return self._database.rows("SELECT row, first FROM copies" if are_noted else _COPIES)
+        return self._database.rows("SELECT row, first FROM copies" if are_noted else COPIES)
 
     def _check_kind(self) -> None:
         [application] = self._database.column("PRAGMA application_id")

@@ -75,7 +75,7 @@ AUDIO = {"reader", "ffmpeg", "decoders", "audio", "windows", "mel", "encoder"} |
     *("opus", "previews"),
 }
 KNOW_NOTHING_OF_AUDIO = [
-    *("catalogue", "index", "bundle", "manifest", "writer", "assemble"),
+    *("catalogue", "schema", "index", "bundle", "manifest", "writer", "assemble"),
     *("vectorfile", "hnsw", "approximate", "indexfile", "indexing", "opening", "carried"),
     *("library", "playlist", "pairs", "m3u8"),
 ]
