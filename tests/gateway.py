@@ -6,6 +6,8 @@ import asyncio
 import base64
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from anyio import to_thread
@@ -21,10 +23,14 @@ MOST_BYTES = 6 * 1024 * 1024
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 
-def behind_gateway(app: ASGIApp) -> ASGIApp:
+@contextmanager
+def behind_gateway(app: ASGIApp) -> Iterator[ASGIApp]:
     """``app`` as a Lambda function, and the API Gateway before it."""
-    function = Mangum(app, lifespan="off")
-    loop = asyncio.new_event_loop()
+    with closing(asyncio.new_event_loop()) as loop:
+        yield _gateway(Mangum(app, lifespan="off"), loop)
+
+
+def _gateway(function: Mangum, loop: asyncio.AbstractEventLoop) -> ASGIApp:
     alone = threading.Lock()
 
     def invoke(given: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,8 @@ def demo(
             _, host, port, _line = stack.enter_context(running)
             yield request.param, f"http://{host}:{port}/"
         else:
-            app = below("/music", behind_gateway(app_of(sample_bundle)))
+            gateway = stack.enter_context(behind_gateway(app_of(sample_bundle)))
+            app = below("/music", gateway)
             yield request.param, stack.enter_context(served(app)) + "music/"
 
 

@@ -44,11 +44,13 @@ def test_a_writer_in_another_process_holds_the_lock_until_it_dies(tmp_path):
     assert read(open_bundle(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("size", ["100k", "200k", "600k"])
-def test_a_full_disk_leaves_the_old_bundle(tmp_path, size):
-    root = tmp_path / "disk"
+@pytest.mark.parametrize("spare", [0, 100_000, 500_000])
+def test_a_full_disk_leaves_the_old_bundle(tmp_path, spare):
+    small, root = tmp_path / "small", tmp_path / "disk"
     root.mkdir()
-    # Room for a small bundle, not for a second of 300 songs (600 kB) beside it.
+    change(small, 1)
+    # Room for two small bundles, not for one of 300 songs (700 kB) beside a small one.
+    size = 2 * sum(_blocks(path) for path in small.rglob("*")) + spare
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(root)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("only root may mount a small disk to fill")
@@ -64,6 +66,11 @@ def test_a_full_disk_leaves_the_old_bundle(tmp_path, size):
         assert read(open_bundle(root)) == 1
     finally:
         subprocess.run(["umount", str(root)], check=True)
+
+
+def _blocks(path):
+    """Bytes on a disk with blocks of 4 KiB."""
+    return -(-path.stat().st_size // 4096) * 4096
 
 
 def test_a_bundle_in_a_new_place(tmp_path):
