@@ -18,7 +18,7 @@ from typing import Any, Final
 from embed.database import Database
 from embed.errors import BundleError
 from embed.lookup import Lookup
-from embed.names import fold, plain, trigrams, writable
+from embed.names import TRIGRAM, fold, plain, writable
 from embed.schema import APPLICATION_ID, COPIES, GIVEN, INDEXES, SCHEMA, SCHEMA_VERSION
 
 _IN_ORDER: Final = "SELECT * FROM temp.given ORDER BY folded, name, path, rowid"
@@ -117,7 +117,7 @@ def _plain_names(
     """What is indexed; rows of names that have no trigram are added to ``short``."""
     for row, name in names:
         text = plain(name)
-        if not trigrams(text):
+        if len(text) < TRIGRAM:
             short.append((row,))
         yield row, text
 

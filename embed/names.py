@@ -30,6 +30,9 @@ catalogue 2 are taken for one that is ('Back in Black' for 'Back to Black'). At 
 ALIKE: Final = 90.0
 """Least share, in percent, of letters that two spellings of one title have in common."""
 
+TRIGRAM: Final = 3
+"""Characters; a shorter text holds none."""
+
 _SHORT: Final = 5
 """A part of a name shorter than this is found almost anywhere, give or take a letter."""
 
@@ -71,8 +74,8 @@ def plain(text: str) -> str:
 
 
 def trigrams(text: str) -> list[str]:
-    """Each run of three characters once, in order; none in a text shorter than three."""
-    return list(dict.fromkeys(text[at : at + 3] for at in range(len(text) - 2)))
+    """Each run of three characters once, in order; none in a text shorter than one."""
+    return list(dict.fromkeys(text[at : at + TRIGRAM] for at in range(len(text) - TRIGRAM + 1)))
 
 
 def likeness(query: str, names: Sequence[str]) -> NDArray[np.float32]:
