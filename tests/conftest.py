@@ -1,21 +1,28 @@
-"""What every test module shares: hypothesis without chance, one small model."""
+"""What every test module shares: hypothesis without chance, and fixtures of several."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from embed.sample.songs import write_songs
-from tests import s3
+from tests import milvus, s3
 from tests.albums import Runs, write_album
 from tests.images import TAG, Engine, context_with
 from tests.processes import python
+from tests.relay import Relay, Upstream
 from tests.serving import named_bundle
 from tests.tiny_model import write_model_bundle
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.pages import Answers
 
 SAMPLE_SONGS = 24
 
@@ -129,3 +136,52 @@ def image(engine: Engine, image_bundle: Path) -> str:
         done = engine.build(TAG, context, "--build-arg", "BUNDLE=my-bundle")
     assert done.returncode == 0, done.stderr[-3000:]
     return TAG
+
+
+@pytest.fixture(scope="module", params=milvus.SERVERS)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Upstream]:
+    """Where a Milvus listens: Lite, and then the real one."""
+    with milvus.SERVERS[request.param](tmp_path_factory.mktemp("milvus")) as found:
+        yield found
+
+
+@pytest.fixture
+def relay(server: Upstream) -> Iterator[Relay]:
+    """What leads to it, and can refuse or hang."""
+    with Relay(server) as found:
+        yield found
+
+
+# tests.browser imports Playwright, without which the page's modules skip and the others run.
+# A browser is a module's: while it runs, so does Playwright's event loop in the tests' thread.
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    from tests.browser import chromium
+
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[tuple[str, Answers]]:
+    """The page's address, and what was asked there that is not by name."""
+    from tests.browser import served
+    from tests.pages import page_app
+
+    app, answers = page_app()
+    with served(app) as address:
+        yield address, answers
+
+
+@pytest.fixture
+def page(browser: Browser, site: tuple[str, Answers]) -> Iterator[Page]:
+    """The page, of which the browser may not complain."""
+    from tests.browser import page_at
+
+    with page_at(browser, site[0]) as found:
+        yield found

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from embed.bundle import Bundle, open_bundle
 from embed.manifest import VECTORS_FILE
@@ -18,22 +16,8 @@ from embed.milvus.publish import publish, roll_back
 from embed.milvus.versions import Versions
 from tests import milvus
 from tests.processes import eventually
-from tests.relay import Relay, Upstream
+from tests.relay import Relay
 from tests.serving import random_vectors, song, write_bundle
-
-
-@pytest.fixture(scope="module", params=milvus.SERVERS)
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Upstream]:
-    with milvus.SERVERS[request.param](tmp_path_factory.mktemp("milvus")) as found:
-        yield found
-
-
-@pytest.fixture
-def relay(server: Upstream) -> Iterator[Relay]:
-    with Relay(server) as found:
-        yield found
 
 
 def small(folder: Path, seed: int) -> Bundle:

@@ -38,20 +38,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return named_bundle(tmp_path_factory.mktemp("named") / "bundle")
 
 
-@pytest.fixture(scope="module", params=milvus.SERVERS)
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Upstream]:
-    with milvus.SERVERS[request.param](tmp_path_factory.mktemp("milvus")) as found:
-        yield found
-
-
-@pytest.fixture
-def relay(server: Upstream) -> Iterator[Relay]:
-    with Relay(server) as found:
-        yield found
-
-
 def load(relay: Relay, bundle: Path) -> str:
     """Publish it. Returns the catalogue's name."""
     name = milvus.new_name()

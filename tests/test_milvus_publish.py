@@ -24,24 +24,10 @@ from embed.milvus.publish import publish, roll_back
 from embed.milvus.versions import Versions
 from tests import milvus
 from tests.processes import eventually, python, start_python
-from tests.relay import Relay, Upstream
+from tests.relay import Relay
 from tests.serving import random_vectors, song, write_bundle
 
 SONGS = 300
-
-
-@pytest.fixture(scope="module", params=milvus.SERVERS)
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Upstream]:
-    with milvus.SERVERS[request.param](tmp_path_factory.mktemp("milvus")) as found:
-        yield found
-
-
-@pytest.fixture
-def relay(server: Upstream) -> Iterator[Relay]:
-    with Relay(server) as found:
-        yield found
 
 
 @pytest.fixture

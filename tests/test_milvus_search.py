@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from embed.index import ExactIndex
 from embed.manifest import VECTORS_FILE
@@ -16,7 +14,7 @@ from embed.milvus.index import MilvusIndex
 from embed.milvus.publish import publish
 from tests import milvus
 from tests.bench.milvus import bundle_of
-from tests.relay import Relay, Upstream
+from tests.relay import Relay
 from tests.serving import unit
 
 SONGS = 5_000
@@ -25,20 +23,6 @@ SONGS = 5_000
 FOUND, RECALL = 10, 0.99
 QUERIES = 100
 MANY = 500
-
-
-@pytest.fixture(scope="module", params=milvus.SERVERS)
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Upstream]:
-    with milvus.SERVERS[request.param](tmp_path_factory.mktemp("milvus")) as found:
-        yield found
-
-
-@pytest.fixture
-def relay(server: Upstream) -> Iterator[Relay]:
-    with Relay(server) as found:
-        yield found
 
 
 def test_the_graph_finds_what_the_exact_index_does(relay: Relay, tmp_path: Path) -> None:

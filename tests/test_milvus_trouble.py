@@ -37,14 +37,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+    """Milvus Lite alone: a relay makes the trouble, or the test starts a server of its own."""
     with milvus.lite(tmp_path_factory.mktemp("milvus")) as found:
-        yield found
-
-
-@pytest.fixture
-def relay(lite: Upstream) -> Iterator[Relay]:
-    with Relay(lite) as found:
         yield found
 
 

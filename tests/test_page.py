@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from playwright.sync_api import Browser, Page, Route, expect
 from tests.browser import (
     ask,
     below,
-    chromium,
     keep,
     needs_chromium,
     page_at,
@@ -26,25 +24,6 @@ from tests.browser import (
 from tests.pages import EVIL, Answers, page_app
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[tuple[str, Answers]]:
-    app, answers = page_app()
-    with served(app) as address:
-        yield address, answers
-
-
-@pytest.fixture
-def page(browser: Browser, site: tuple[str, Answers]) -> Iterator[Page]:
-    with page_at(browser, site[0]) as found:
-        yield found
 
 
 def test_a_song_by_its_first_letters_and_on_from_there(page: Page) -> None:

@@ -17,7 +17,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import Browser, Page, expect
 
 from embed.catalogue import Catalogue
-from tests.browser import below, chromium, keep, needs_chromium, page_at, served
+from tests.browser import below, keep, needs_chromium, page_at, served
 from tests.gateway import behind_gateway
 from tests.handlers import ROOT, serving
 from tests.services import app_of
@@ -28,12 +28,6 @@ WAYS = ("server", "lambda")
 
 SLOW_MS = 60_000
 """For what is asked by sound or words: the first starts a worker and loads the model."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module", params=WAYS)

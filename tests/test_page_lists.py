@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,29 +9,10 @@ import pytest
 pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import ask, chromium, keep, needs_chromium, page_at, refuse, rows, served
+from tests.browser import ask, keep, needs_chromium, page_at, refuse, rows, served
 from tests.pages import Answers, Tone, page_app
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[tuple[str, Answers]]:
-    app, answers = page_app()
-    with served(app) as address:
-        yield address, answers
-
-
-@pytest.fixture
-def page(browser: Browser, site: tuple[str, Answers]) -> Iterator[Page]:
-    with page_at(browser, site[0]) as found:
-        yield found
 
 
 def playlist_of(page: Page) -> list[str]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import DESK, PHONE, chromium, keep, needs_chromium, page_at, served
-from tests.pages import page_app
+from tests.browser import DESK, PHONE, keep, needs_chromium, page_at
+from tests.pages import Answers
 
 pytestmark = needs_chromium
 
@@ -21,18 +19,6 @@ LOOKS = {
     "phone": {"viewport": PHONE, "color_scheme": "light", "has_touch": True, "is_mobile": True},
     "phone-dark": {"viewport": PHONE, "color_scheme": "dark", "has_touch": True, "is_mobile": True},
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    with served(page_app()[0]) as address:
-        yield address
 
 
 def assert_accessible(page: Page) -> None:
@@ -48,8 +34,8 @@ def assert_fits(page: Page) -> None:
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_everybody_can_use_it(browser: Browser, site: str, look: str) -> None:
-    with page_at(browser, site, **LOOKS[look], reduced_motion="reduce") as page:
+def test_everybody_can_use_it(browser: Browser, site: tuple[str, Answers], look: str) -> None:
+    with page_at(browser, site[0], **LOOKS[look], reduced_motion="reduce") as page:
         expect(page.locator(".begin-songs a").first).to_be_visible()
         assert_accessible(page)
         assert_fits(page)
@@ -81,9 +67,11 @@ def test_everybody_can_use_it(browser: Browser, site: str, look: str) -> None:
         assert_fits(page)
 
 
-def test_the_theme_is_the_systems_until_one_is_chosen(browser: Browser, site: str) -> None:
+def test_the_theme_is_the_systems_until_one_is_chosen(
+    browser: Browser, site: tuple[str, Answers]
+) -> None:
     paper = "getComputedStyle(document.body).backgroundColor"
-    with page_at(browser, site, color_scheme="dark") as page:
+    with page_at(browser, site[0], color_scheme="dark") as page:
         theme = page.get_by_role("button", name="Dark colours")
         expect(theme).to_have_attribute("aria-pressed", "true")
         dark = page.evaluate(paper)
@@ -98,8 +86,8 @@ def test_the_theme_is_the_systems_until_one_is_chosen(browser: Browser, site: st
         assert page.evaluate(paper) == dark
 
 
-def test_no_motion_for_those_who_want_none(browser: Browser, site: str) -> None:
-    with page_at(browser, site, reduced_motion="reduce") as page:
+def test_no_motion_for_those_who_want_none(browser: Browser, site: tuple[str, Answers]) -> None:
+    with page_at(browser, site[0], reduced_motion="reduce") as page:
         expect(page.locator("#map-points")).to_have_attribute("data-seen", "60")
         page.route("**/recommend", lambda route: None)
         page.fill("#song", "Dub")
@@ -109,8 +97,8 @@ def test_no_motion_for_those_who_want_none(browser: Browser, site: str) -> None:
         assert page.evaluate("document.getAnimations().length") == 0
 
 
-def test_the_first_tab_skips_to_the_results(browser: Browser, site: str) -> None:
-    with page_at(browser, site) as page:
+def test_the_first_tab_skips_to_the_results(browser: Browser, site: tuple[str, Answers]) -> None:
+    with page_at(browser, site[0]) as page:
         page.keyboard.press("Tab")
         skip = page.get_by_role("link", name="Skip to the results")
         expect(skip).to_be_focused()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from statistics import median
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import chromium, keep, needs_chromium, page_at, served
+from tests.browser import keep, needs_chromium, page_at, served
 from tests.pages import large_map_app, page_app
 
 pytestmark = needs_chromium
@@ -18,23 +17,11 @@ pytestmark = needs_chromium
 MANY = 50_000
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    with served(page_app()[0]) as address:
-        yield address
-
-
 @pytest.fixture
-def page(browser: Browser, site: str) -> Iterator[Page]:
-    with page_at(browser, site) as found:
-        expect(found.locator("#map-points")).to_have_attribute("data-seen", "60")
-        yield found
+def page(page: Page) -> Page:
+    """With the map drawn: all of its songs are in view."""
+    expect(page.locator("#map-points")).to_have_attribute("data-seen", "60")
+    return page
 
 
 def seen(page: Page) -> int:
