@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+import psutil
 import pytest
 
 from embed.assemble import stage_songs
@@ -26,6 +27,7 @@ from embed.milvus.publish import publish
 from embed.spec import EMBEDDING_SIZE, Spec
 from embed.writer import BundleWriter
 from tests import milvus
+from tests.bench.measure import tree_mib
 from tests.relay import Relay
 from tests.serving import song, unit
 
@@ -69,22 +71,28 @@ def measured(index: Index, queries: np.ndarray) -> tuple[list[np.ndarray], str]:
     return found, f"{np.median(times):.1f} | {np.percentile(times, 99):.1f} | {rate:.0f}"
 
 
+def servers_mib() -> float:
+    """Memory of all that this process started."""
+    return sum(tree_mib(child.pid) for child in psutil.Process().children())
+
+
 @click.command()
 @click.option("--songs", default=10_000, show_default=True)
 def main(songs: int) -> None:
     """Print a table in Markdown."""
-    print("| songs | | load, s | p50, ms | p99, ms | queries/s, 4 clients | recall@10 |")
-    print("|---|---|---|---|---|---|---|")
+    print("| songs | | load, s | p50, ms | p99, ms | queries/s, 4 clients | recall@10 | MiB |")
+    print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as place:
         bundle = bundle_of(Path(place) / "bundle", songs)
         queries = clustered(songs, 0)[:: max(1, songs // _QUERIES)][:_QUERIES]
         exact, speed = measured(ExactIndex(bundle.file(VECTORS_FILE)), queries)
-        print(f"| {songs:,} | exact, in this process | – | {speed} | 1 |", flush=True)
+        print(f"| {songs:,} | exact, in this process | – | {speed} | 1 | |", flush=True)
         for name, serve in milvus.SERVERS.items():
             folder = Path(place) / name
             folder.mkdir()
             try:
                 with serve(folder) as server, Relay(server) as relay:
+                    empty_mib = servers_mib()
                     there = milvus.client(relay.url, "bench", 120)
                     with closing(there):
                         started = time.perf_counter()
@@ -92,12 +100,14 @@ def main(songs: int) -> None:
                         took = time.perf_counter() - started
                         index = MilvusIndex(there, bundle.manifest.version, songs)
                         found, speed = measured(index, queries)
+                    mib = f"{servers_mib():,.0f}, empty {empty_mib:,.0f}"
                 same = [
                     len(set(a.tolist()) & set(b.tolist()))
                     for a, b in zip(found, exact, strict=True)
                 ]
                 recall = sum(same) / (_TOP_K * len(same))
-                print(f"| {songs:,} | {name} | {took:.0f} | {speed} | {recall:.4f} |", flush=True)
+                figures = f"{took:.0f} | {speed} | {recall:.4f} | {mib}"
+                print(f"| {songs:,} | {name} | {figures} |", flush=True)
             except pytest.skip.Exception as skipped:
                 print(f"{name}: {skipped}", flush=True)
 
