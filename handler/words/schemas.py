@@ -30,6 +30,7 @@ def _listed(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
 class Wish(Wanted):
     """What both ways of asking share."""
 
+    # By python -m export.sample.minus; embed/sample/README.md has the table.
     minus_weight: float = Field(1.0, ge=0, le=2, description="a number from 0 to 2")
 
     @property
