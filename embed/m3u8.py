@@ -2,21 +2,28 @@
 
 The format is nobody's standard; this is what its oldest readers agree on: ``#EXTM3U``, then for
 each song ``#EXTINF:seconds,Artist - Title`` and a line that says where it lies. A line that is an
-address is percent-encoded (RFC 3986), a line that is a path is not.
+address is percent-encoded (RFC 3986), a line that is a path is not: so mpv and most others read
+it. VLC 3.0 reads every line as an address, and of 'hit #1.ogg' looks for 'hit '; a file:// address,
+which must be whole, is what both read alike.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 from embed.catalogue import Song
 
 Place = Callable[[str], str]
 """From a song's path in the catalogue, relative with slashes, to the line that says where it is."""
+
+_OF_ADDRESSES: Final = re.compile("[#?]|%[0-9A-Fa-f]{2}")
+"""What means something else where a path is read as an address."""
 
 
 def m3u8(songs: Iterable[Song], place: Place) -> str:
@@ -34,12 +41,18 @@ def below_url(url: str) -> Place:
 
 
 def below_folder(music: Path, playlist: Path | None) -> Place:
-    """Songs below the folder ``music``: as seen from the file ``playlist``, else absolute."""
+    """Songs below the folder ``music``: as seen from the file ``playlist``, else absolute. As file
+    addresses, where players would not agree about the path."""
     folder = music.absolute()
-    if playlist is None:
-        return lambda path: _as_line(str(folder / path))
-    seen_from = playlist.absolute().parent
-    return lambda path: _as_line(_relative(folder / path, seen_from))
+    seen_from = None if playlist is None else playlist.absolute().parent
+
+    def place(path: str) -> str:
+        whole = folder / path
+        line = str(whole) if seen_from is None else _relative(whole, seen_from)
+        is_plain = not _OF_ADDRESSES.search(line) and not any(map(_is_control, line))
+        return _as_line(line) if is_plain else whole.as_uri()
+
+    return place
 
 
 def as_in_catalogue(path: str) -> str:

@@ -65,6 +65,21 @@ def test_paths_are_as_seen_from_the_file(tmp_path: Path) -> None:
     assert below_folder(music, None)("a/b.ogg") == f"{music}/a/b.ogg"
 
 
+@pytest.mark.parametrize("name", ["hit #1.ogg", "why?.ogg", "a%41.ogg", "a\nb.ogg", "#1.ogg"])
+def test_what_players_read_differently_is_a_file_address(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"")
+    for playlist in (tmp_path / "mix.m3u8", tmp_path / "lists/mix.m3u8", None):
+        parts = urlsplit(below_folder(tmp_path, playlist)(name))
+        assert (parts.scheme, parts.netloc, parts.query, parts.fragment) == ("file", "", "", "")
+        assert Path(unquote(parts.path)) == tmp_path / name
+
+
+def test_what_players_read_alike_stays_a_path(tmp_path: Path) -> None:
+    """From a list below the odd folder nothing odd is seen."""
+    music, playlist = tmp_path / "my #1", tmp_path / "my #1/mix.m3u8"
+    assert below_folder(music, playlist)("100% [live]/é & ~.ogg") == "100% [live]/é & ~.ogg"
+
+
 def test_a_line_that_would_be_a_comment_is_a_path() -> None:
     assert as_in_catalogue("#1 hit.ogg") == "./#1 hit.ogg"
     assert as_in_catalogue(" x.ogg") == "./ x.ogg"
