@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from embed.sample.songs import write_songs
-from tests import milvus, s3
+from tests import clusters, milvus, s3
 from tests.albums import Runs, write_album
 from tests.images import TAG, Engine, context_with
 from tests.processes import python
@@ -60,6 +60,12 @@ def sample_bundle(sample_music: Path) -> Path:
     run = python("-m", "embed", sample_music, "--to", root, "--previews")
     assert run.returncode == 0, run.stderr
     return root
+
+
+@pytest.fixture(scope="session")
+def clustered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The songs of tests.clusters and their approximate index. Not to be written to."""
+    return clusters.write(tmp_path_factory.mktemp("clustered") / "b", range(clusters.SONGS))
 
 
 @pytest.fixture
