@@ -11,8 +11,10 @@ import pytest
 from hypothesis import settings
 
 from embed.sample.songs import write_songs
+from embed.store.push import push
 from tests import clusters, milvus, s3
 from tests.albums import Runs, write_album
+from tests.bundles import change
 from tests.images import TAG, Engine, context_with
 from tests.processes import python
 from tests.relay import Relay, Upstream
@@ -112,6 +114,15 @@ def strict_bucket(
     """An empty bucket on LocalStack; the environment leads to it."""
     with s3.Bucket(localstack_server, monkeypatch, tmp_path_factory.mktemp("home")) as found:
         yield found
+
+
+@pytest.fixture
+def pushed(tmp_path: Path, bucket: s3.Bucket) -> s3.Bucket:
+    """A bucket with a version of 3 songs; ``tmp_path/theirs`` holds one of 2."""
+    change(tmp_path / "theirs", 1)
+    change(tmp_path / "mine", 2)
+    push(tmp_path / "mine", bucket.store())
+    return bucket
 
 
 @pytest.fixture(scope="session")
