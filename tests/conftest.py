@@ -11,7 +11,9 @@ import pytest
 from hypothesis import settings
 
 from embed.sample.songs import write_songs
+from embed.store.local import LocalObjects
 from embed.store.push import push
+from embed.store.versions import Store
 from tests import clusters, milvus, s3
 from tests.albums import Runs, write_album
 from tests.bundles import change
@@ -114,6 +116,14 @@ def strict_bucket(
     """An empty bucket on LocalStack; the environment leads to it."""
     with s3.Bucket(localstack_server, monkeypatch, tmp_path_factory.mktemp("home")) as found:
         yield found
+
+
+@pytest.fixture(params=["local", "moto"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """An empty store: in a folder, and then in a bucket."""
+    if request.param == "local":
+        return Store(LocalObjects(tmp_path / "store"))
+    return request.getfixturevalue("bucket").store()
 
 
 @pytest.fixture
