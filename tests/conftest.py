@@ -14,12 +14,14 @@ from embed.sample.songs import write_songs
 from embed.store.local import LocalObjects
 from embed.store.push import push
 from embed.store.versions import Store
+from handler.asgi import App
 from tests import clusters, milvus, s3
 from tests.albums import Runs, write_album
 from tests.bundles import change
 from tests.images import TAG, Engine, context_with
 from tests.processes import python
 from tests.relay import Relay, Upstream
+from tests.services import app_of
 from tests.serving import named_bundle
 from tests.tiny_model import write_model_bundle
 
@@ -70,6 +72,12 @@ def sample_bundle(sample_music: Path) -> Path:
 def clustered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The songs of tests.clusters and their approximate index. Not to be written to."""
     return clusters.write(tmp_path_factory.mktemp("clustered") / "b", range(clusters.SONGS))
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> App:
+    """The API over ``NAMES``."""
+    return app_of(named_bundle(tmp_path_factory.mktemp("app") / "bundle"))
 
 
 @pytest.fixture
