@@ -12,12 +12,11 @@ from hypothesis import settings
 
 from embed.sample.songs import write_songs
 from embed.store.local import LocalObjects
-from embed.store.push import push
 from embed.store.versions import Store
 from handler.asgi import App
 from tests import clusters, milvus, s3
 from tests.albums import Runs, write_album
-from tests.bundles import change
+from tests.exports import export_clap, write_clap
 from tests.images import TAG, Engine, context_with
 from tests.processes import python
 from tests.relay import Relay, Upstream
@@ -134,13 +133,16 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return request.getfixturevalue("bucket").store()
 
 
-@pytest.fixture
-def pushed(tmp_path: Path, bucket: s3.Bucket) -> s3.Bucket:
-    """A bucket with a version of 3 songs; ``tmp_path/theirs`` holds one of 2."""
-    change(tmp_path / "theirs", 1)
-    change(tmp_path / "mine", 2)
-    push(tmp_path / "mine", bucket.store())
-    return bucket
+@pytest.fixture(scope="session")
+def clap(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small CLAP, with both towers and a tokenizer. Not to be written to."""
+    return write_clap(tmp_path_factory.mktemp("clap") / "clap")
+
+
+@pytest.fixture(scope="session")
+def clap_bundle(clap: Path) -> Path:
+    """Both its towers, exported. Not to be written to."""
+    return export_clap(clap, clap.parent / "bundle")
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,13 @@ from embed.store.pull import pull
 from embed.store.push import push
 from embed.store.versions import open_store
 from tests.bundles import change
-from tests.s3 import forget_credentials
-from tests.troubles import refused, troubled
+from tests.s3 import Bucket, forget_credentials
+from tests.troubles import push_beside, refused, troubled
+
+
+@pytest.fixture
+def pushed(tmp_path, bucket) -> Bucket:
+    return push_beside(tmp_path, bucket)
 
 
 def test_no_bucket(tmp_path, bucket):

@@ -19,7 +19,12 @@ from tests.bundles import change, hidden, read
 from tests.front import front
 from tests.processes import REPOSITORY, eventually
 from tests.s3 import Bucket
-from tests.troubles import refused, troubled
+from tests.troubles import push_beside, refused, troubled
+
+
+@pytest.fixture
+def pushed(tmp_path, bucket) -> Bucket:
+    return push_beside(tmp_path, bucket)
 
 
 def _key(bucket: Bucket, name: str) -> str:

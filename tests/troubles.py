@@ -12,10 +12,19 @@ from embed.bundle import open_bundle
 from embed.errors import BundleError, StoreError
 from embed.store.connection import connect
 from embed.store.pull import pull
+from embed.store.push import push
 from embed.store.versions import Store
-from tests.bundles import read, tree
+from tests.bundles import change, read, tree
 from tests.front import SLOW_DOWN, Trouble, front
 from tests.s3 import Bucket
+
+
+def push_beside(folder: Path, bucket: Bucket) -> Bucket:
+    """Push a bundle of 3 songs, ``folder/mine``; one of 2 is left in ``folder/theirs``."""
+    change(folder / "theirs", 1)
+    change(folder / "mine", 2)
+    push(folder / "mine", bucket.store())
+    return bucket
 
 
 @contextmanager
