@@ -11,11 +11,16 @@ import pytest
 from hypothesis import settings
 
 from embed.sample.songs import write_songs
-from tests import milvus, s3
+from embed.store.local import LocalObjects
+from embed.store.versions import Store
+from handler.asgi import App
+from tests import clusters, milvus, s3
 from tests.albums import Runs, write_album
+from tests.exports import export_clap, write_clap
 from tests.images import TAG, Engine, context_with
 from tests.processes import python
 from tests.relay import Relay, Upstream
+from tests.services import app_of
 from tests.serving import named_bundle
 from tests.tiny_model import write_model_bundle
 
@@ -62,6 +67,18 @@ def sample_bundle(sample_music: Path) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def clustered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The songs of tests.clusters and their approximate index. Not to be written to."""
+    return clusters.write(tmp_path_factory.mktemp("clustered") / "b", range(clusters.SONGS))
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> App:
+    """The API over ``NAMES``."""
+    return app_of(named_bundle(tmp_path_factory.mktemp("app") / "bundle"))
+
+
 @pytest.fixture
 def music(album: Path, tmp_path: Path) -> Path:
     """The album, as a test may change it."""
@@ -106,6 +123,26 @@ def strict_bucket(
     """An empty bucket on LocalStack; the environment leads to it."""
     with s3.Bucket(localstack_server, monkeypatch, tmp_path_factory.mktemp("home")) as found:
         yield found
+
+
+@pytest.fixture(params=["local", "moto"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """An empty store: in a folder, and then in a bucket."""
+    if request.param == "local":
+        return Store(LocalObjects(tmp_path / "store"))
+    return request.getfixturevalue("bucket").store()
+
+
+@pytest.fixture(scope="session")
+def clap(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small CLAP, with both towers and a tokenizer. Not to be written to."""
+    return write_clap(tmp_path_factory.mktemp("clap") / "clap")
+
+
+@pytest.fixture(scope="session")
+def clap_bundle(clap: Path) -> Path:
+    """Both its towers, exported. Not to be written to."""
+    return export_clap(clap, clap.parent / "bundle")
 
 
 @pytest.fixture(scope="session")

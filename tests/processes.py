@@ -28,6 +28,20 @@ def python(*arguments: object, **options: object) -> subprocess.CompletedProcess
     )
 
 
+def run_module(
+    module: str, *arguments: object, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """``python -m MODULE ARGUMENTS`` in the environment as it is now, with ``variables`` in it."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **variables},
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_S,
+        check=False,
+    )
+
+
 def start_python(*arguments: object, **options: object) -> subprocess.Popen[str]:
     """As ``python``, but not waited for."""
     command = [sys.executable, *map(str, arguments)]

@@ -13,8 +13,9 @@ from urllib.parse import unquote
 import pytest
 from mangum import Mangum
 
-from tests.events import REQUESTS, Asked, ask, assert_alike, event, name_of, told
+from tests.events import Asked, ask, assert_alike, event, name_of, told
 from tests.handlers import serving
+from tests.questions import REQUESTS
 from tests.services import app_of
 from tests.serving import named_bundle
 

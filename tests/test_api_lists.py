@@ -1,4 +1,4 @@
-"""HTTP: playlists as JSON and as m3u8, pairs a page at a time, and what is refused."""
+"""HTTP: playlists as JSON, and what is refused."""
 
 from __future__ import annotations
 
@@ -13,30 +13,12 @@ from hypothesis import strategies as st
 from handler.app import create_app
 from handler.asgi import App
 from handler.lists.files import Files
-from handler.lists.formats import playlist_type
 from handler.lists.routes import ListRoutes
-from handler.lists.schemas import PairsResponse, PlaylistResponse
+from handler.lists.schemas import PlaylistResponse
 from tests.services import app_of, service_of
-from tests.serving import (
-    NAMES,
-    at_similarities,
-    call,
-    named_bundle,
-    random_vectors,
-    song,
-    write_bundle,
-)
+from tests.serving import NAMES, at_similarities, call, random_vectors, song, write_bundle
 
 NOTHING = {"matched": [], "songs": []}
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> App:
-    return app_of(named_bundle(tmp_path_factory.mktemp("lists") / "bundle"))
-
-
-def accepting(app: App, path: str, body: Any, accept: str) -> Any:
-    return call(app, "POST", path, body, headers=[(b"accept", accept.encode())])
 
 
 def test_a_playlist_answers_as_the_contract_says(tmp_path: Path) -> None:
@@ -155,168 +137,6 @@ def test_recommend_refuses_the_same(app: App, field: str, value: Any, error: str
     answer = call(app, "POST", "/recommend", {"song": "creep", field: value})
     assert answer.status == 422
     assert answer.json["error"].startswith(error)
-
-
-@pytest.mark.parametrize(
-    ("accept", "kind"),
-    [
-        ("audio/x-mpegurl", "audio/x-mpegurl"),
-        ("audio/mpegurl", "audio/mpegurl"),
-        ("application/vnd.apple.mpegurl", "application/vnd.apple.mpegurl"),
-        ("AUDIO/X-MPEGURL; q=0.5", "audio/x-mpegurl"),
-        ("audio/x-mpegurl, */*;q=0.1", "audio/x-mpegurl"),
-        ("*/*, audio/x-mpegurl", "audio/x-mpegurl"),
-        ("audio/*", "audio/x-mpegurl"),
-        ("audio/mpegurl;q=0.8, audio/x-mpegurl;q=0.9", "audio/x-mpegurl"),
-        ("audio/mpegurl, audio/x-mpegurl", "audio/mpegurl"),
-        ("audio/x-mpegurl, application/json", "audio/x-mpegurl"),
-        ("application/json, audio/x-mpegurl", None),
-        ("audio/x-mpegurl;q=0.5, application/json;q=0.6", None),
-        ("audio/x-mpegurl;q=0.5, */*", None),
-        ("audio/x-mpegurl;q=0", None),
-        ("audio/x-mpegurl;q=nan", None),
-        ("audio/x-mpegurl;q=1e9", None),
-        ("audio/ogg", None),
-        ("*/*", None),
-        ("text/html", None),
-        ("", None),
-        (";;,=;q", None),
-    ],
-)
-def test_a_playlist_comes_to_those_who_prefer_it(accept: str, kind: str | None) -> None:
-    assert playlist_type([(b"host", b"x"), (b"accept", accept.encode())]) == kind
-
-
-def test_who_accepts_nothing_in_particular_gets_json() -> None:
-    assert playlist_type([(b"host", b"x")]) is None
-    twice = [(b"accept", b"text/html"), (b"accept", b"audio/x-mpegurl")]
-    assert playlist_type(twice) == "audio/x-mpegurl"
-
-
-@given(st.text(st.characters(max_codepoint=255), max_size=40))
-def test_no_accept_header_breaks_it(accept: str) -> None:
-    playlist_type([(b"accept", f"audio/x-mpegurl;q={accept}".encode("latin-1"))])
-    playlist_type([(b"accept", f"audio/{accept}".encode("latin-1"))])
-
-
-def test_an_m3u8_holds_the_songs_of_the_answer(app: App) -> None:
-    body = {"from": "creep", "to": "björk", "n": 6}
-    answer = accepting(app, "/playlist", body, "audio/x-mpegurl")
-    assert (answer.status, answer.content_type) == (200, "audio/x-mpegurl")
-    assert answer.headers["content-disposition"] == 'attachment; filename="playlist.m3u8"'
-    songs = [one["song"] for one in call(app, "POST", "/playlist", body).json["songs"]]
-    assert len(songs) > 2
-    lines = answer.body.decode().splitlines()
-    assert lines[0] == "#EXTM3U"
-    assert lines[1::2] == [f"#EXTINF:200,{name}" for name in songs]
-    assert lines[2::2] == [f"{name}.ogg" for name in songs]
-
-
-def test_a_list_made_by_hand_is_a_file_too(app: App) -> None:
-    """Its order, twice the same song and all; where files lie only the server knows."""
-    names = ["Radiohead - Creep", "Björk - Army of Me", "Radiohead - Creep"]
-    found = call(app, "POST", "/playlist", {"these": names}).json
-    assert found["matched"] == [one["song"] for one in found["songs"]] == names
-    first, there, back = (one["similarity"] for one in found["songs"])
-    assert first is None
-    assert there == back
-    like = call(app, "POST", "/recommend", {"song": names[0], "top_k": 100}).json
-    assert {"song": names[1], "similarity": there} in like["recommendations"]
-    answer = accepting(app, "/playlist", {"these": names}, "audio/x-mpegurl")
-    lines = answer.body.decode().splitlines()
-    assert lines[2::2] == [f"{name}.ogg" for name in names]
-
-
-def test_a_list_made_by_hand_may_be_long() -> None:
-    service = service_of(random_vectors(1_000))
-    app = create_app(service, features=[ListRoutes(service, Files())])
-    names = [f"song {row:03}" for row in reversed(range(1_000))]
-    found = call(app, "POST", "/playlist", {"these": names}).json
-    assert [one["song"] for one in found["songs"]] == names
-
-
-def test_recommendations_are_a_playlist_too(app: App) -> None:
-    answer = accepting(app, "/recommend", {"song": "creep"}, "audio/mpegurl")
-    assert (answer.status, answer.content_type) == (200, "audio/mpegurl")
-    names = [
-        one["song"]
-        for one in call(app, "POST", "/recommend", {"song": "creep"}).json["recommendations"]
-    ]
-    assert answer.body.decode().splitlines()[1::2] == [f"#EXTINF:200,{name}" for name in names]
-
-
-@pytest.mark.parametrize("path", ["/recommend", "/playlist"])
-def test_errors_are_json_whatever_was_asked_for(app: App, path: str) -> None:
-    answer = accepting(app, path, {"songs": ["purple rain"]}, "audio/x-mpegurl")
-    assert (answer.status, answer.content_type) == (404, "application/json")
-
-
-def test_songs_lie_where_the_operator_says() -> None:
-    service = service_of(random_vectors(4), ["A - a b", "B - ü", "C - c", "D - d"])
-    url = "https://host/my music/"
-    features = [ListRoutes(service, Files(url))]
-    app = create_app(service, features=features, music_url=url)
-    for path in ("/playlist", "/recommend"):
-        answer = accepting(app, path, {"songs": ["A - a b"]}, "audio/x-mpegurl")
-        places = answer.body.decode().splitlines()[2::2]
-        assert sorted(places) == [f"https://host/my music/{row}.ogg" for row in (1, 2, 3)]
-
-
-def test_pairs_page_by_page(tmp_path: Path) -> None:
-    names = ["A - x", "A - x (Live)", "B - y", "B - y (Remastered 2011)", "C - z"]
-    vectors = random_vectors(5)
-    vectors[3] = vectors[2]
-    songs = [song(name) for name in names]
-    app = app_of(write_bundle(tmp_path / "b", songs, vectors))
-    whole = call(app, "GET", "/similar-pairs")
-    PairsResponse.model_validate_json(whole.body)
-    live, same = whole.json["pairs"]
-    assert (live["kind"], [one["song"] for one in live["songs"]]) == ("version", names[:2])
-    assert same == {
-        "kind": "same",
-        "similarity": 1.0,
-        "songs": [
-            {"song": name, "path": f"{name}.ogg", "duration_s": 200.5} for name in names[2:4]
-        ],
-    }
-    first = call(app, "GET", "/similar-pairs", query="limit=1").json
-    assert first["pairs"] == [live]
-    rest = call(app, "GET", "/similar-pairs", query=f"limit=9&cursor={first['next_cursor']}")
-    assert rest.json == {"pairs": [same], "next_cursor": None}
-    only = call(app, "GET", "/similar-pairs", query="kind=same").json["pairs"]
-    assert (
-        only
-        == [same]
-        == call(app, "GET", "/similar-pairs", query="min_similarity=0.9").json["pairs"]
-    )
-
-
-@pytest.mark.parametrize(
-    ("query", "error"),
-    [
-        ("kind=twin", "kind: 'twin', expected same, remaster, version, cover or close"),
-        ("limit=0", "limit: '0', expected a whole number from 1 to 200"),
-        ("limit=201", "limit: '201', expected a whole number from 1 to 200"),
-        ("min_similarity=2", "min_similarity: '2', expected a number from -1 to 1"),
-        ("min_similarity=nan", "min_similarity: 'nan', expected a number from -1 to 1"),
-        ("cursor=cm93OjI", "cursor: 'cm93OjI', expected the next_cursor of an earlier answer"),
-        ("cursor=%C3%A9", "cursor: 'é', expected the next_cursor of an earlier answer"),
-        ("limit=1&limit=2", "'limit': given more than once, expected once"),
-        ("x=1", "'x': unknown, expected one of kind, min_similarity, limit, cursor"),
-    ],
-)
-def test_bad_pages_are_told_what_was_wrong(app: App, query: str, error: str) -> None:
-    answer = call(app, "GET", "/similar-pairs", query=query)
-    assert (answer.status, answer.json) == (422, {"error": error})
-
-
-def test_a_cursor_past_the_end_ends_the_pairs(app: App) -> None:
-    # pair:99999999999999999999:0
-    query = "cursor=cGFpcjo5OTk5OTk5OTk5OTk5OTk5OTk5OTow"
-    assert call(app, "GET", "/similar-pairs", query=query).json == {
-        "pairs": [],
-        "next_cursor": None,
-    }
 
 
 VALUES = st.recursive(

@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from embed.bundle import open_bundle
 from embed.manifest import MODEL_FILE
-from export.__main__ import main
 from tests.checkpoints import SMALL_AUDIO, write_random_clap
+from tests.exports import export, refused, run_with_hub
 from tests.fake_hub import COMMIT, fake_hub
 from tests.same_model import assert_same_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's and optimum's own
-
-
-def export(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def refused(result: Result, *expected: str) -> None:
-    """Exit code 2, and one line that says all of ``expected``."""
-    assert result.exit_code == 2, result.output
-    last = result.output.strip().splitlines()[-1]
-    assert last.startswith("error: ")
-    assert [text for text in expected if text not in last] == []
-    assert "Traceback" not in result.output
 
 
 @pytest.fixture(scope="module")
@@ -170,18 +154,6 @@ def test_full_disk_leaves_the_old_model(small: Path, tmp_path: Path) -> None:
         assert left <= {".lock"}
     finally:
         subprocess.run(["umount", to], check=True)
-
-
-def run_with_hub(address: str, cache: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "HF_ENDPOINT": address,
-        "HF_HOME": str(cache),
-        "HF_HUB_DISABLE_XET": "1",
-        "no_proxy": "127.0.0.1",
-    }
-    environment.pop("HF_HUB_OFFLINE", None)
-    command = [sys.executable, "-m", "export", *(str(argument) for argument in arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_hub_id_is_fetched_at_a_known_commit(small: Path, exported: Path, tmp_path: Path) -> None:

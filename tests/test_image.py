@@ -22,8 +22,9 @@ import pytest
 from embed import __version__
 from tests.bench.load import free_port, get, post
 from tests.emulator import EVENTS, emulator
-from tests.events import REQUESTS, Asked, ask, assert_alike, event, name_of, told
+from tests.events import Asked, ask, assert_alike, event, name_of, told
 from tests.images import TAG, Engine, context_with, wait_for
+from tests.questions import REQUESTS
 from tests.s3 import KEYS, Bucket
 
 pytestmark = pytest.mark.image

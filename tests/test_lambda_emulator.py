@@ -12,8 +12,9 @@ import pytest
 
 from tests.bench.load import post
 from tests.emulator import EVENTS, emulated, emulator
-from tests.events import REQUESTS, Asked, ask, assert_alike, event, name_of, told
+from tests.events import Asked, ask, assert_alike, event, name_of, told
 from tests.handlers import serving
+from tests.questions import REQUESTS
 from tests.serving import named_bundle
 
 pytestmark = pytest.mark.skipif(

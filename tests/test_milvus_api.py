@@ -22,9 +22,10 @@ from handler.engine.milvus import open_engine
 from handler.service import Service
 from handler.settings import read_settings
 from tests import milvus
-from tests.events import REQUESTS, Asked, name_of
+from tests.events import Asked, name_of
 from tests.handlers import serving
 from tests.processes import eventually, python
+from tests.questions import REQUESTS
 from tests.relay import Relay, Upstream
 from tests.services import ABOUT, app_of
 from tests.serving import Answer, call, named_bundle, random_vectors, song, write_bundle

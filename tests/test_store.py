@@ -1,4 +1,4 @@
-"""Stores, local and on S3: versions, the latest, push, pull, rollback."""
+"""Stores, local and on S3: what is pushed is what is pulled, whatever comes between."""
 
 from __future__ import annotations
 
@@ -13,30 +13,17 @@ import pytest
 from embed.bundle import open_bundle, sha256_file
 from embed.errors import BundleError, StoreError
 from embed.manifest import FileInfo
-from embed.store.local import LocalObjects
 from embed.store.pull import pull
 from embed.store.push import push
-from embed.store.versions import Store, short
+from embed.store.versions import Store
 from tests.bundles import change, hidden, read, tree
 from tests.stores import Interrupted, Wrapped, files_of
-
-
-@pytest.fixture(params=["local", "moto"])
-def store(request, tmp_path) -> Store:
-    if request.param == "local":
-        return Store(LocalObjects(tmp_path / "store"))
-    return request.getfixturevalue("bucket").store()
 
 
 @pytest.fixture
 def bundle(tmp_path) -> Path:
     change(tmp_path / "mine", 1)
     return tmp_path / "mine"
-
-
-def _next(root: Path, content: int, store: Store) -> str:
-    change(root, content)
-    return push(root, store).version
 
 
 def test_what_is_pushed_is_what_is_pulled(tmp_path, store, bundle):
@@ -78,7 +65,8 @@ def test_a_pull_that_changes_nothing_fetches_and_writes_nothing(tmp_path, store,
 def test_files_that_did_not_change_are_not_fetched_again(tmp_path, store, bundle):
     push(bundle, store)
     pull(store, tmp_path / "theirs")
-    _next(bundle, 2, store)
+    change(bundle, 2)
+    push(bundle, store)
     # Of the next version the model is at hand, by luck or by an earlier pull.
     fetched = []
     there = Wrapped(store.objects, fetch=lambda key: fetched.append(key.rpartition("/")[2]))
@@ -108,74 +96,6 @@ def test_a_pull_mends_a_damaged_bundle(tmp_path, store, bundle, damage):
             (root / "manifest.json").write_text("{")
     pull(store, root)
     assert read(open_bundle(root)) == 1
-
-
-def test_versions_the_newest_first(store, bundle):
-    digests = [push(bundle, store).version, *(_next(bundle, n, store) for n in (2, 3))]
-    found = store.versions()
-    assert {one.digest for one in found} == set(digests)
-    assert [one.digest for one in found if one.is_latest] == [digests[2]]
-    assert [one.pushed for one in found] == sorted((one.pushed for one in found), reverse=True)
-    songs = {one.digest: (one.manifest.songs, one.manifest.model.id) for one in found}
-    assert songs[digests[1]] == (3, "model 2")
-
-
-def test_a_damaged_version_is_listed_as_such(store, bundle):
-    first, second = push(bundle, store).version, _next(bundle, 2, store)
-    key = f"versions/{first}/manifest.json"
-    store.objects.replace(key, b"{}", store.objects.read(key)[1])
-    by_digest = {one.digest: one for one in store.versions()}
-    assert by_digest[second].manifest.songs == 3
-    assert by_digest[first].manifest is None
-    assert "damaged, its SHA-256 is 44136fa355b3" in by_digest[first].problem
-
-
-def test_rollback_changes_nothing_but_the_latest(tmp_path, store, bundle):
-    first, second = push(bundle, store).version, _next(bundle, 2, store)
-    before = list(store.objects.list("versions/"))
-    assert store.rollback(first[:8]) == (second, first)
-    assert list(store.objects.list("versions/")) == before
-    assert store.latest().version == first
-    pull(store, tmp_path / "theirs")
-    assert read(open_bundle(tmp_path / "theirs")) == 1
-    pull(store, tmp_path / "theirs", second[:8])
-    assert read(open_bundle(tmp_path / "theirs")) == 2
-    assert store.rollback(first) == (first, first)
-
-
-def test_after_a_rollback_the_way_on_is_free(store, bundle):
-    first = push(bundle, store).version
-    _next(bundle, 2, store)
-    store.rollback(first)
-    third = _next(bundle, 3, store)
-    assert store.latest().version == third
-
-
-@pytest.mark.parametrize(
-    ("wanted", "words"),
-    [
-        ("", "expected a version, or how it begins"),
-        ("main", "'main': expected a version, or how it begins"),
-        ("../../x", "expected a version, or how it begins"),
-        ("f" * 64, "no version begins with ffff"),
-        ("f" * 65, "expected a version"),
-    ],
-)
-def test_a_version_that_is_none(store, bundle, wanted, words):
-    push(bundle, store)
-    with pytest.raises(StoreError, match=words):
-        store.rollback(wanted)
-
-
-def test_an_ambiguous_version_names_those_it_may_be(store, bundle):
-    first = push(bundle, store).version
-    twin = first[:10] + ("1" if first[10] == "0" else "0") * 54
-    store.objects.replace(f"versions/{twin}/manifest.json", b"{}", None)
-    with pytest.raises(StoreError, match=f"2 versions begin with {first[:10]}: ") as caught:
-        store.resolve(first[:10])
-    assert twin in str(caught.value)
-    assert first in str(caught.value)
-    assert store.resolve(first[:11]) == first
 
 
 def test_an_empty_store_says_so(tmp_path, store):
@@ -243,10 +163,6 @@ def test_pushing_again_mends_a_version(tmp_path, store, bundle):
     assert push(bundle, store).before == version
     pull(store, tmp_path / "theirs")
     assert read(open_bundle(tmp_path / "theirs")) == 1
-
-
-def test_short_versions_are_12_digits():
-    assert short("0123456789abcdef" * 4) == "0123456789ab"
 
 
 def test_a_bundle_that_cannot_be_written_is_pushed_all_the_same(tmp_path, store, bundle):
