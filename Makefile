@@ -8,9 +8,12 @@ DEMO   ?= demo
 PINS_RUN  := requirements/embed.txt requirements/handler.txt
 PINS_TEST := $(PINS_RUN) requirements/milvus.txt requirements/lambda.txt requirements/export.txt \
   requirements/dev.txt requirements/ray.txt
-INSTALL   := $(PY) -m pip install --quiet --disable-pip-version-check
+PIP       := -m pip install --quiet --disable-pip-version-check
+INSTALL   := $(PY) $(PIP)
+# Modules are compiled as they are imported: most of the 40,000 that the tests bring never are.
+LATER     := --no-compile
 
-.PHONY: image image-test demo setup setup-export test check format bench bench-milvus bench-scale \
+.PHONY: image image-test demo setup setup-export setup-test test check format bench bench-milvus bench-scale \
   bench-stability profile requirements clean help
 .DEFAULT_GOAL := help
 
@@ -41,34 +44,36 @@ $(VENV)/.export: $(PINS_RUN) requirements/export.txt | $(PY)
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.test: $(PINS_TEST) | $(PY)
-	$(INSTALL) $(PINS_TEST:%=-r %)
+	$(INSTALL) $(LATER) $(PINS_TEST:%=-r %)
 	@touch $@ $(VENV)/.run $(VENV)/.export
 
 # S3 for the tests, each apart: their pins are not ours.
 $(VENV)/.moto: requirements/moto.txt | $(PY)
 	$(PY) -m venv $(VENV)/moto
-	$(VENV)/moto/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(VENV)/moto/bin/python $(PIP) $(LATER) -r $<
 	@touch $@
 
 # Where it cannot be installed the strict tests are skipped, and say so.
 $(VENV)/.localstack: requirements/localstack.txt | $(PY)
 	$(PY) -m venv $(VENV)/localstack
-	@if $(VENV)/localstack/bin/python -m pip install --quiet --disable-pip-version-check -r $<; \
+	@if $(VENV)/localstack/bin/python $(PIP) $(LATER) -r $<; \
 	  then touch $@; else rm -rf $(VENV)/localstack; echo "LocalStack: not installed"; fi
 
 # The Milvus server, likewise; 180 MB.
 $(VENV)/.milvus: requirements/milvus-server.txt | $(PY)
 	$(PY) -m venv $(VENV)/milvus
-	@if $(VENV)/milvus/bin/python -m pip install --quiet --disable-pip-version-check -r $<; \
+	@if $(VENV)/milvus/bin/python $(PIP) $(LATER) -r $<; \
 	  then touch $@; else rm -rf $(VENV)/milvus; echo "Milvus: not installed"; fi
 
 # checkov and shellcheck, for infra/.
 $(VENV)/.infra: requirements/infra.txt | $(PY)
 	$(PY) -m venv $(VENV)/infra
-	$(VENV)/infra/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(VENV)/infra/bin/python $(PIP) $(LATER) -r $<
 	@touch $@
 
-test: $(VENV)/.test $(VENV)/.moto $(VENV)/.localstack $(VENV)/.milvus $(VENV)/.infra $(VENV)/.emulator  ## All tests, the export of a full-size CLAP among them.
+setup-test: $(VENV)/.test $(VENV)/.moto $(VENV)/.localstack $(VENV)/.milvus $(VENV)/.infra $(VENV)/.emulator  ## What the tests need.
+
+test: setup-test  ## All tests, the export of a full-size CLAP among them.
 	$(PY) -m pytest
 
 # buildah's docker format: OCI's knows no health check. docker before 23 must be told of BuildKit.
@@ -102,7 +107,7 @@ $(VENV)/.bench: requirements/bench.txt | $(VENV)/.test $(VENV)/.emulator
 	@touch $@
 
 $(VENV)/.emulator: requirements/emulator.txt | $(PY)
-	$(INSTALL) --no-deps --upgrade --target $(VENV)/emulator -r $<
+	$(INSTALL) $(LATER) --no-deps --upgrade --target $(VENV)/emulator -r $<
 	@touch $@
 
 bench: $(VENV)/.bench  ## Every speed beside its reference, fidelity beside it. MUSIC=folder ONLY=parts
