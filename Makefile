@@ -10,8 +10,6 @@ PINS_TEST := $(PINS_RUN) requirements/milvus.txt requirements/lambda.txt require
   requirements/dev.txt requirements/ray.txt
 PIP       := -m pip install --quiet --disable-pip-version-check
 INSTALL   := $(PY) $(PIP)
-# Modules are compiled as they are imported: most of the 40,000 that the tests bring never are.
-LATER     := --no-compile
 
 .PHONY: image image-test demo setup setup-export setup-test test check format bench bench-milvus bench-scale \
   bench-stability profile requirements clean help
@@ -44,31 +42,31 @@ $(VENV)/.export: $(PINS_RUN) requirements/export.txt | $(PY)
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.test: $(PINS_TEST) | $(PY)
-	$(INSTALL) $(LATER) $(PINS_TEST:%=-r %)
+	$(INSTALL) $(PINS_TEST:%=-r %)
 	@touch $@ $(VENV)/.run $(VENV)/.export
 
 # S3 for the tests, each apart: their pins are not ours.
 $(VENV)/.moto: requirements/moto.txt | $(PY)
 	$(PY) -m venv $(VENV)/moto
-	$(VENV)/moto/bin/python $(PIP) $(LATER) -r $<
+	$(VENV)/moto/bin/python $(PIP) -r $<
 	@touch $@
 
 # Where it cannot be installed the strict tests are skipped, and say so.
 $(VENV)/.localstack: requirements/localstack.txt | $(PY)
 	$(PY) -m venv $(VENV)/localstack
-	@if $(VENV)/localstack/bin/python $(PIP) $(LATER) -r $<; \
+	@if $(VENV)/localstack/bin/python $(PIP) -r $<; \
 	  then touch $@; else rm -rf $(VENV)/localstack; echo "LocalStack: not installed"; fi
 
 # The Milvus server, likewise; 180 MB.
 $(VENV)/.milvus: requirements/milvus-server.txt | $(PY)
 	$(PY) -m venv $(VENV)/milvus
-	@if $(VENV)/milvus/bin/python $(PIP) $(LATER) -r $<; \
+	@if $(VENV)/milvus/bin/python $(PIP) -r $<; \
 	  then touch $@; else rm -rf $(VENV)/milvus; echo "Milvus: not installed"; fi
 
 # checkov and shellcheck, for infra/.
 $(VENV)/.infra: requirements/infra.txt | $(PY)
 	$(PY) -m venv $(VENV)/infra
-	$(VENV)/infra/bin/python $(PIP) $(LATER) -r $<
+	$(VENV)/infra/bin/python $(PIP) -r $<
 	@touch $@
 
 setup-test: $(VENV)/.test $(VENV)/.moto $(VENV)/.localstack $(VENV)/.milvus $(VENV)/.infra $(VENV)/.emulator  ## What the tests need.
@@ -107,7 +105,7 @@ $(VENV)/.bench: requirements/bench.txt | $(VENV)/.test $(VENV)/.emulator
 	@touch $@
 
 $(VENV)/.emulator: requirements/emulator.txt | $(PY)
-	$(INSTALL) $(LATER) --no-deps --upgrade --target $(VENV)/emulator -r $<
+	$(INSTALL) --no-deps --upgrade --target $(VENV)/emulator -r $<
 	@touch $@
 
 bench: $(VENV)/.bench  ## Every speed beside its reference, fidelity beside it. MUSIC=folder ONLY=parts
